@@ -1,0 +1,1 @@
+//! What every SDK decides: sync, outbox, retry, duplicates, marks.

@@ -1,0 +1,1 @@
+//! The Rust SDK: client-core on tokio with a local database.

@@ -1,0 +1,1 @@
+//! Where a vnode lives, and the link between edge and core.

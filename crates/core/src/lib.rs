@@ -1,0 +1,1 @@
+//! Threads that drive worker machines and engines.

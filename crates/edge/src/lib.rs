@@ -1,0 +1,1 @@
+//! Listeners, event loops, TLS, tokens and limits.

@@ -1,0 +1,1 @@
+//! Recorded histories and the checkers of the invariants.

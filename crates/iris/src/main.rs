@@ -1,0 +1,3 @@
+//! The `iris` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The client protocol: frames, codec, and both connection machines.

@@ -1,0 +1,1 @@
+//! The engine on files, over a small disk trait.

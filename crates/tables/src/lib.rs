@@ -1,0 +1,1 @@
+//! Memory tables, sorted runs, manifests and merging.

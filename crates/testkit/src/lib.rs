@@ -1,0 +1,1 @@
+//! Conformance suites and small helpers of the tests.

@@ -1,0 +1,92 @@
+//! Every bound of Iris, with unit and reason. Nothing else in the code base is a bound.
+
+// --- names and messages -----------------------------------------------------------------------------------
+
+/// Bytes of a user's or device's name: fits an e-mail address, keeps rows small.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Bytes of a message body: with every header it still fits one frame of 65,535 bytes.
+pub const BODY_BYTES_MAX: usize = 32_768;
+/// Milliseconds in which a repeated id gets its first answer (7 days). Older ids are refused.
+pub const DEDUP_WINDOW_MS: u64 = 7 * 24 * 3_600_000;
+/// Milliseconds an id may be dated ahead of the server's clock (5 minutes).
+pub const ID_AHEAD_MS_MAX: u64 = 300_000;
+/// Milliseconds an inbox entry is kept (30 days).
+pub const INBOX_TTL_MS: u64 = 30 * 24 * 3_600_000;
+/// Devices of one user.
+pub const DEVICES_PER_USER_MAX: usize = 10;
+
+// --- protocol ---------------------------------------------------------------------------------------------
+
+/// Bytes of a frame's payload: what its two length bytes can say.
+pub const FRAME_PAYLOAD_BYTES_MAX: usize = 65_535;
+/// Bytes of a frame's payload before login: a token and little else.
+pub const LOGIN_PAYLOAD_BYTES_MAX: usize = 4_096;
+/// Bytes of a token.
+pub const TOKEN_BYTES_MAX: usize = 2_048;
+/// Items in one batch frame.
+pub const BATCH_ITEMS_MAX: usize = 1_024;
+/// Entries in one page of a sync, of history or of the conversation list.
+pub const PAGE_ITEMS_MAX: usize = 256;
+/// Bytes of bodies in one page, so that a page fits one frame.
+pub const PAGE_BYTES_MAX: usize = 48 * 1_024;
+/// Requests of one connection that wait for their answer; more are refused with `busy`.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 1_024;
+/// Bytes pushed to a device and not yet acknowledged; beyond it pushes stop and the device is told to sync.
+pub const PUSH_WINDOW_BYTES_MAX: usize = 256 * 1_024;
+/// Entries pushed to a device and not yet acknowledged.
+pub const PUSH_WINDOW_ENTRIES_MAX: usize = 4_096;
+
+// --- tokens and logins ------------------------------------------------------------------------------------
+
+/// Seconds a token may live (24 hours).
+pub const TOKEN_LIFETIME_S_MAX: u64 = 86_400;
+/// Milliseconds a login's timestamp may be off.
+pub const LOGIN_SKEW_MS_MAX: u64 = 60_000;
+/// Bytes of the shared secret of tokens, at least: as long as the hash (RFC 7518 section 3.2).
+pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
+/// Bytes of a login's nonce.
+pub const NONCE_BYTES: usize = 16;
+/// Nonces remembered for one user; more logins in the window are refused with `busy`.
+pub const NONCES_PER_USER_MAX: usize = 256;
+
+// --- connections ------------------------------------------------------------------------------------------
+
+/// Milliseconds for the TLS handshake.
+pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// Milliseconds from the handshake's end to a finished login.
+pub const LOGIN_MS_MAX: u64 = 5_000;
+/// Milliseconds between a frame's first byte and its last.
+pub const PARTIAL_FRAME_MS_MAX: u64 = 10_000;
+/// Milliseconds of silence after which a connection is closed; clients ping well before.
+pub const IDLE_MS_MAX: u64 = 300_000;
+/// Milliseconds between a client's pings when it has nothing else to say.
+pub const PING_INTERVAL_MS: u64 = 120_000;
+/// Handshakes in progress per event loop; further connections wait in the listen queue.
+pub const HANDSHAKES_IN_FLIGHT_MAX: usize = 256;
+/// Bytes waiting in one connection's output before reading from it stops.
+pub const OUTPUT_BYTES_MAX: usize = 512 * 1_024;
+/// Requests waiting between an event loop and a worker; more are refused with `busy`.
+pub const LINK_ITEMS_MAX: usize = 65_536;
+
+// --- log and derived state --------------------------------------------------------------------------------
+
+/// Bytes of one chunk of events; what does not fit forms the next.
+pub const CHUNK_BYTES_MAX: usize = 1_024 * 1_024;
+/// Bytes of a log segment.
+pub const SEGMENT_BYTES: u64 = 16 * 1_024 * 1_024;
+/// Bytes that a log may hold behind the oldest `start`; beyond it vnodes are flushed, oldest first.
+pub const LOG_TAIL_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+/// Bytes of a vnode's memory tables that make it flush.
+pub const FLUSH_BYTES: usize = 256 * 1_024;
+/// Milliseconds after which a vnode with any unflushed row flushes.
+pub const FLUSH_INTERVAL_MS: u64 = 60_000;
+/// Bytes of all memory tables of a worker; beyond it intake stops until a flush made room.
+pub const DIRTY_BYTES_MAX: usize = 128 * 1_024 * 1_024;
+/// Bytes of a run's block.
+pub const BLOCK_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes of decoded blocks kept in memory.
+pub const BLOCK_CACHE_BYTES: usize = 64 * 1_024 * 1_024;
+/// Bytes of loaded user and conversation state kept by a worker; clean state beyond it is dropped.
+pub const STATE_CACHE_BYTES: usize = 64 * 1_024 * 1_024;
+/// Free bytes below which the server goes into safe mode: this or 5 % of the disk, whichever is less.
+pub const DISK_RESERVE_BYTES: u64 = 1_024 * 1_024 * 1_024;

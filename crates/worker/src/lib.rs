@@ -1,0 +1,1 @@
+//! The worker as a machine: chunks, doubt, streams, loading, flushing, take-over.

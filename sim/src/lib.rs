@@ -1,0 +1,1 @@
+//! The simulator: production crates in one thread under a seed.
