@@ -79,3 +79,21 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis))
     }
 }
+
+/// Milliseconds on a clock that never jumps, since a point that only the process knows: for deadlines. Always
+/// passed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Monotonic(pub u64);
+
+impl Monotonic {
+    #[must_use]
+    pub const fn plus_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// 0 when `earlier` is later.
+    #[must_use]
+    pub const fn millis_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}

@@ -16,13 +16,14 @@ pub mod inbox;
 pub mod limits;
 pub mod message;
 pub mod placement;
+pub mod request;
 pub mod storage;
 pub mod user;
 
 pub use conversation::ConversationId;
-pub use counter::{Epoch, Offset, Position, Seq, Timestamp, VnodeId};
+pub use counter::{Epoch, Monotonic, Offset, Position, Seq, Timestamp, VnodeId};
 pub use error::{ErrorCode, Refusal};
-pub use inbox::{ConversationSummary, HistoryEntry, InboxEntry};
+pub use inbox::{ConversationSummary, HistoryEntry, InboxEntry, InboxItem, InboxMessage};
 pub use message::{Body, BodyKind, MessageId};
 pub use storage::{ChunkId, LogId, RunName};
 pub use user::{DeviceId, InvalidName, UserId};

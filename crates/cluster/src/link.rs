@@ -1,0 +1,50 @@
+//! What crosses between edge and core.
+
+use std::sync::Arc;
+
+use iris_types::request::{Answer, Login, Request, RequestId, SessionId};
+use iris_types::{DeviceId, ErrorCode, InboxEntry, UserId};
+
+/// From an edge to the worker that holds the vnode concerned: the user's for everything but sends and history,
+/// which go to the conversation's.
+#[derive(Clone, Debug)]
+pub enum ToCore {
+    /// Answered with `Attached` or a refusal, both under [`RequestId`] 0.
+    Attach {
+        session: SessionId,
+        login: Login,
+    },
+    /// The connection is gone.
+    Detach {
+        session: SessionId,
+        user: UserId,
+    },
+    Request {
+        session: SessionId,
+        user: UserId,
+        device: DeviceId,
+        id: RequestId,
+        request: Request,
+    },
+}
+
+/// From a worker to the edge of a session. What concerns a session that is gone is dropped there.
+#[derive(Clone, Debug)]
+pub enum ToEdge {
+    Answer {
+        session: SessionId,
+        id: RequestId,
+        answer: Answer,
+    },
+    /// An entry was committed to the inbox of the session's user. Pushes of one session come in the order of
+    /// their offsets.
+    Push {
+        session: SessionId,
+        entry: Arc<InboxEntry>,
+    },
+    /// The session ends: replaced, revoked, draining.
+    Close {
+        session: SessionId,
+        code: ErrorCode,
+    },
+}

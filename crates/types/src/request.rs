@@ -1,0 +1,165 @@
+//! What a logged-in device asks and what it is answered, as plain data: the words that the protocol's machines,
+//! the link between edge and core, and the domain have in common.
+
+use std::sync::Arc;
+
+use crate::limits::NONCE_BYTES;
+use crate::{
+    Body, ConversationId, ConversationSummary, DeviceId, HistoryEntry, InboxEntry, MessageId, Offset,
+    Refusal, Seq, Timestamp, UserId,
+};
+
+/// Address of a live connection at its edge. The generation tells a slot's later tenants apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId {
+    pub event_loop: u16,
+    pub slot: u32,
+    pub generation: u32,
+}
+
+/// A connection's own name for a request that waits for its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u32);
+
+/// A login whose token the edge has verified; the user's vnode decides the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    pub user: UserId,
+    pub device: DeviceId,
+    pub token: TokenFacts,
+    pub nonce: [u8; NONCE_BYTES],
+    /// The device's clock when it logged in.
+    pub at: Timestamp,
+}
+
+/// What of a token is needed to honour a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenFacts {
+    /// First 16 bytes of SHA-256 over the claim `jti`.
+    pub id: [u8; 16],
+    /// `iat`, in milliseconds.
+    pub issued_at: Timestamp,
+    /// `exp`, in milliseconds.
+    pub expires_at: Timestamp,
+}
+
+/// Asked by a logged-in device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    SendMessage(SendMessage),
+    /// Asks for the inbox entries after an offset.
+    ReadInbox {
+        after: Offset,
+    },
+    /// Says that the device has everything up to here. Not answered unless refused.
+    Acknowledge {
+        up_to: Offset,
+    },
+    ReadHistory(ReadHistory),
+    ListConversations(ListConversations),
+}
+
+/// A direct message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendMessage {
+    pub id: MessageId,
+    pub to: UserId,
+    /// The device's previous send in this conversation, if that is not settled yet: this one is refused until
+    /// that one is committed, so that a refusal cannot let the second overtake the first.
+    pub previous: Option<MessageId>,
+    pub body: Body,
+}
+
+/// A page of the direct conversation with `with`. Entries come ascending by `seq`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadHistory {
+    pub with: UserId,
+    pub from: HistoryFrom,
+    /// At least 1; the server may answer with fewer entries than asked for.
+    pub limit: u16,
+}
+
+/// Where a history page starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryFrom {
+    /// The newest entries.
+    Latest,
+    /// The newest entries with a smaller `seq`.
+    Before(Seq),
+    /// The oldest entries with a greater `seq`.
+    After(Seq),
+}
+
+/// A page of the user's conversations, ascending by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListConversations {
+    pub after: Option<ConversationId>,
+    pub limit: u16,
+}
+
+/// The answer to a login or a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Attached(Attached),
+    Sent(Sent),
+    InboxPage(InboxPage),
+    HistoryPage(HistoryPage),
+    Conversations(ConversationPage),
+    /// Carries the server's time, for the refusals that need it.
+    Refused {
+        refusal: Refusal,
+        server_time: Timestamp,
+    },
+}
+
+/// The login was accepted and the session is registered: entries are pushed from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// What the device has acknowledged so far; 0 for a new device.
+    pub cursor: Offset,
+    /// The last entry of the inbox log.
+    pub last: Offset,
+    pub server_time: Timestamp,
+}
+
+/// A message is durable: the first result, also for every retry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub id: MessageId,
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    pub sent_at: Timestamp,
+    /// Place of the message in the sender's own inbox, when it is known together with the rest. Otherwise (a
+    /// retry; an inbox on another worker) the entry comes, without body, by push or sync.
+    pub offset: Option<Offset>,
+}
+
+/// A page of the inbox log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxPage {
+    /// The offset the page was asked after.
+    pub after: Offset,
+    /// Entries between `after` and the first of `entries` that are gone, first and last; never silence.
+    pub gap: Option<(Offset, Offset)>,
+    /// Dense and ascending; from `after + 1`, or behind the gap.
+    pub entries: Vec<Arc<InboxEntry>>,
+    /// The last entry of the log when the page was read: the page is the last one when it reaches it.
+    pub last: Offset,
+}
+
+/// A page of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryPage {
+    pub conversation: ConversationId,
+    /// Ascending by `seq`, without gaps.
+    pub entries: Vec<HistoryEntry>,
+    /// Whether there are more in the direction asked for.
+    pub more: bool,
+}
+
+/// A page of the list of conversations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationPage {
+    pub items: Vec<ConversationSummary>,
+    pub more: bool,
+}
