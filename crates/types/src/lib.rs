@@ -16,6 +16,7 @@ pub mod inbox;
 pub mod limits;
 pub mod message;
 pub mod placement;
+pub mod planted;
 pub mod request;
 pub mod storage;
 pub mod user;
