@@ -7,4 +7,4 @@
 
 pub mod link;
 
-pub use link::{ToCore, ToEdge};
+pub use link::{CoreLink, EdgeLink, ToCore, ToEdge};

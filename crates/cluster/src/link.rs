@@ -48,3 +48,17 @@ pub enum ToEdge {
         code: ErrorCode,
     },
 }
+
+/// The core's end of the link, as an edge sees it.
+pub trait CoreLink: Send + Sync {
+    /// Hands over what a loop turn gathered, in order. What does not fit stays in `batch`, in order: the edge
+    /// refuses it with `busy`. Never blocks.
+    fn submit(&self, batch: &mut Vec<ToCore>);
+}
+
+/// One event loop's end of the link, as the core sees it.
+pub trait EdgeLink: Send + Sync {
+    /// Hands over answers and pushes, in order, and wakes the loop. `batch` is empty afterwards. Never blocks:
+    /// what an edge may have outstanding is bounded by its requests in flight and its push windows.
+    fn deliver(&self, batch: &mut Vec<ToEdge>);
+}

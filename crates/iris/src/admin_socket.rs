@@ -1,0 +1,78 @@
+//! The server's side of `iris admin`: a Unix socket that only the owner can open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use iris_edge::token::Secret;
+use iris_types::UserId;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::admin::{Question, Reply};
+use crate::clock::wall;
+
+/// Bytes of a question: a token and little else.
+const QUESTION_BYTES: u64 = 4_096; // layout
+/// How long a peer may take to ask.
+const QUESTION_TIME: Duration = Duration::from_secs(5);
+
+/// What a question may reach.
+pub(crate) struct AdminSocket {
+    pub(crate) secret: Arc<Secret>,
+    pub(crate) core: Arc<iris_core::Core>,
+}
+
+impl AdminSocket {
+    /// Answers one question per connection, one connection at a time, until dropped.
+    pub(crate) async fn serve(self, listener: UnixListener) -> Result<()> {
+        loop {
+            let (stream, _) = listener.accept().await?;
+            match tokio::time::timeout(QUESTION_TIME, self.converse(stream)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "an administrator's connection broke"),
+                Err(_) => tracing::warn!("an administrator's connection took too long"),
+            }
+        }
+    }
+
+    async fn converse(&self, mut stream: UnixStream) -> Result<()> {
+        let (read, mut write) = stream.split();
+        let mut line = String::new();
+        BufReader::new(read.take(QUESTION_BYTES)).read_line(&mut line).await?;
+        let reply = match serde_json::from_str(&line) {
+            Ok(question) => self.answer(question).await,
+            Err(error) => Reply::Refused { reason: format!("not a question: {error}") },
+        };
+        let mut line = serde_json::to_string(&reply)?;
+        line.push('\n');
+        Ok(write.write_all(line.as_bytes()).await?)
+    }
+
+    async fn answer(&self, question: Question) -> Reply {
+        match self.act(question).await {
+            Ok(text) => Reply::Done { text },
+            Err(error) => Reply::Refused { reason: error.to_string() },
+        }
+    }
+
+    async fn act(&self, question: Question) -> Result<String> {
+        match question {
+            Question::RevokeUser { user } => {
+                let user = UserId::new(&user)?;
+                let revoked_at = wall();
+                self.core.revoke_user(user.clone()).await?;
+                // Tokens carry whole seconds. Answering in the next one lets a token minted after the answer
+                // be told from those before it.
+                let next_second = 1_000 - revoked_at.0 % 1_000;
+                tokio::time::sleep(Duration::from_millis(next_second)).await;
+                Ok(format!("every token issued to {user} so far is refused"))
+            }
+            Question::RevokeToken { token } => {
+                let (user, facts) = iris_edge::token::inspect(&self.secret, &token, wall())?;
+                self.core.revoke_token(user.clone(), facts).await?;
+                Ok(format!("this token of {user} is refused"))
+            }
+        }
+    }
+}
