@@ -31,6 +31,8 @@ pub const PAGE_ITEMS_MAX: usize = 256;
 pub const PAGE_BYTES_MAX: usize = 48 * 1_024;
 /// Requests of one connection that wait for their answer; more are refused with `busy`.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 1_024;
+/// Of these, requests for a page of history or of the conversation list: each answer may fill more than a frame.
+pub const PAGE_REQUESTS_IN_FLIGHT_MAX: usize = 8;
 /// Bytes pushed to a device and not yet acknowledged; beyond it pushes stop and the device is told to sync.
 pub const PUSH_WINDOW_BYTES_MAX: usize = 256 * 1_024;
 /// Entries pushed to a device and not yet acknowledged.
@@ -61,6 +63,12 @@ pub const PARTIAL_FRAME_MS_MAX: u64 = 10_000;
 pub const IDLE_MS_MAX: u64 = 300_000;
 /// Milliseconds between a client's pings when it has nothing else to say.
 pub const PING_INTERVAL_MS: u64 = 120_000;
+/// Milliseconds a client waits for any sign of life after a ping; then the server counts as dead.
+pub const PONG_MS_MAX: u64 = 20_000;
+/// Milliseconds of silence after which a client pings when a request of its own waits for an answer.
+pub const WAITING_PING_INTERVAL_MS: u64 = 10_000;
+/// Milliseconds a client waits for the answer to its login.
+pub const LOGIN_ANSWER_MS_MAX: u64 = 15_000;
 /// Handshakes in progress per event loop; further connections wait in the listen queue.
 pub const HANDSHAKES_IN_FLIGHT_MAX: usize = 256;
 /// Bytes waiting in one connection's output before reading from it stops.
