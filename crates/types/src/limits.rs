@@ -92,9 +92,48 @@ pub const FLUSH_INTERVAL_MS: u64 = 60_000;
 pub const DIRTY_BYTES_MAX: usize = 128 * 1_024 * 1_024;
 /// Bytes of a run's block.
 pub const BLOCK_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes of a block of rows that are looked up one by one (heads): little to read and decrypt for one row.
+pub const POINT_BLOCK_BYTES: usize = 4 * 1_024;
+/// Bytes of a block of rows that are looked up one by one, but rarely (dedup): half the index of the former.
+pub const RARE_BLOCK_BYTES: usize = 8 * 1_024;
+/// Bytes of a block of rows that are read in ranges (history, inbox, streams).
+pub const SCAN_BLOCK_BYTES: usize = 32 * 1_024;
+/// Bits of filter per row: about one useless block read in a hundred.
+pub const FILTER_BITS_PER_ROW: usize = 10;
+/// Bytes of a merged run: its blocks are held in memory while it is made, and a run larger than half of this is
+/// not merged again.
+pub const RUN_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+/// Runs of one table, window and level that make a merge worth its writing.
+pub const MERGE_RUNS_MIN: usize = 4;
+/// Runs read by one merge.
+pub const MERGE_RUNS_MAX: usize = 8;
 /// Bytes of decoded blocks kept in memory.
 pub const BLOCK_CACHE_BYTES: usize = 64 * 1_024 * 1_024;
 /// Bytes of loaded user and conversation state kept by a worker; clean state beyond it is dropped.
 pub const STATE_CACHE_BYTES: usize = 64 * 1_024 * 1_024;
 /// Free bytes below which the server goes into safe mode: this or 5 % of the disk, whichever is less.
 pub const DISK_RESERVE_BYTES: u64 = 1_024 * 1_024 * 1_024;
+
+// --- clients ----------------------------------------------------------------------------------------------
+
+/// Milliseconds that the first retry waits at most, of a connection or a refused send; doubles with each.
+pub const RETRY_BASE_MS: u64 = 500;
+/// Milliseconds that any retry waits at most.
+pub const RETRY_CAP_MS: u64 = 60_000;
+/// Milliseconds a connection has to be of use before the next loss of one counts as the first.
+pub const STABLE_CONNECTION_MS: u64 = 10_000;
+/// Logins repeated at once because the clock or the nonce was refused; more wait like any retry.
+pub const LOGIN_REPEATS_MAX: u32 = 3;
+/// Milliseconds that one request may stay unanswered on a connection that is alive; then it is opened anew.
+pub const ANSWER_MS_MAX: u64 = 60_000;
+/// Sends of a device that are not settled, or whose outcome the application has not taken.
+pub const OUTBOX_SENDS_MAX: usize = 65_536;
+/// Bytes of bodies in a device's outbox.
+pub const OUTBOX_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// Bytes of the application's reference to a send.
+pub const REFERENCE_BYTES_MAX: usize = 1_024;
+/// Questions (history, conversations) of a device that wait for their answers.
+pub const QUERIES_MAX: usize = 256;
+/// Entries given to the application and not taken; beyond it a device stops acknowledging, so the server stops
+/// pushing.
+pub const UNREPORTED_ENTRIES_MAX: usize = 4_096;
