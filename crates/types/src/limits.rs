@@ -75,6 +75,13 @@ pub const HANDSHAKES_IN_FLIGHT_MAX: usize = 256;
 pub const OUTPUT_BYTES_MAX: usize = 512 * 1_024;
 /// Requests waiting between an event loop and a worker; more are refused with `busy`.
 pub const LINK_ITEMS_MAX: usize = 65_536;
+/// Milliseconds after which a client that was refused with `busy` may try again.
+pub const BUSY_RETRY_AFTER_MS: u32 = 200;
+/// Bytes of a handshake's messages in one direction: a hybrid ClientHello has about 1,800.
+pub const HANDSHAKE_BYTES_MAX: usize = 32 * 1_024;
+/// Milliseconds that an event loop rests at most between two turns under load, so that more answers and pushes
+/// share a record and a write.
+pub const LOOP_REST_MS_MAX: u64 = 20;
 
 // --- log and derived state --------------------------------------------------------------------------------
 
