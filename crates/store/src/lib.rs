@@ -8,8 +8,10 @@
 //! - [`Registers`]: small values changed by compare-and-set, many in one go.
 //! - [`memory`]: the twin of all three, in memory.
 //! - [`sealed`]: encryption at rest as a layer over any engine.
+//! - [`keys`]: the data key, and how the operator's master key wraps it.
 
 pub mod error;
+pub mod keys;
 pub mod logs;
 pub mod memory;
 pub mod registers;

@@ -45,6 +45,25 @@ pub struct Change {
     pub bytes: Bytes,
 }
 
+impl Change {
+    /// The version that the key has after this change.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        Version(self.expected.map_or(0, |version| version.0).saturating_add(1))
+    }
+
+    /// The first conflict of `changes` with what is `found` now, if any: the rule that every engine applies. A
+    /// key that is named twice conflicts with its own first change.
+    pub fn conflict(changes: &[Self], found: impl Fn(&str) -> Option<Version>) -> Option<Compared> {
+        let mut named = std::collections::BTreeSet::new();
+        changes.iter().find_map(|change| {
+            let now =
+                if named.insert(change.key.as_str()) { found(&change.key) } else { Some(change.version()) };
+            (now != change.expected).then(|| Compared::Conflict { key: change.key.clone(), found: now })
+        })
+    }
+}
+
 /// What became of a compare-and-set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Compared {
