@@ -1,1 +1,25 @@
 //! The engine on files, over a small disk trait.
+//!
+//! Own commit log, register journal and run files; every stored byte is under a checksum, and nothing is repaired
+//! silently. Not here: threads (the caller's threads call [`LocalEngine::prepare_segment`] and
+//! [`LocalEngine::write_mark`]), encryption (`iris_store::sealed`, a layer above), the meaning of what is stored.
+//!
+//! - [`LocalEngine`]: opens a directory or refuses to; gives the three traits of `iris-store`.
+//! - [`Disk`], [`RealDisk`], [`SimDisk`]: what the engine needs of a disk, the operating system's, and a simulated
+//!   one that tears, loses and fails.
+//! - [`OpenError`], [`Finding`]: why a start is refused, and where.
+//!
+//! Start with `block.rs` (the unit of every file), `frame.rs` (the unit of every log), then `scan.rs` (what is a
+//! torn tail and what is rot).
+
+mod config;
+mod disk;
+mod error;
+mod real;
+pub mod simulated;
+
+pub use config::Config;
+pub use disk::{Disk, DiskError, DiskFile, Space};
+pub use error::{Finding, OpenError, Reason};
+pub use real::RealDisk;
+pub use simulated::SimDisk;

@@ -1,0 +1,141 @@
+//! The disk of the operating system.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{Disk, DiskError, DiskFile, Space};
+
+/// Name of the file whose lock says that a process uses the directory.
+const LOCK: &str = "lock";
+
+/// A directory of the file system. Files are readable by their owner only and closed on exec.
+pub struct RealDisk {
+    root: PathBuf,
+    locked: Mutex<Option<File>>,
+}
+
+struct RealFile(File);
+
+impl RealDisk {
+    /// Uses `root`, which is created if absent.
+    ///
+    /// # Errors
+    /// Any of the file system.
+    pub fn open(root: &Path) -> Result<Self, DiskError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+        // The new directory's own name has to be durable too.
+        if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(Self { root: root.to_owned(), locked: Mutex::default() })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.root.clone() } else { self.root.join(name) }
+    }
+
+    fn options() -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(0o600);
+        options
+    }
+}
+
+impl Disk for RealDisk {
+    fn lock(&self) -> Result<(), DiskError> {
+        let mut locked = self.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        if locked.is_some() {
+            return Err(DiskError::Locked);
+        }
+        let file = Self::options().create(true).truncate(false).open(self.path(LOCK))?;
+        match file.try_lock() {
+            Ok(()) => *locked = Some(file),
+            Err(TryLockError::WouldBlock) => return Err(DiskError::Locked),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn open(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
+        Ok(Arc::new(RealFile(Self::options().open(self.path(name))?)))
+    }
+
+    fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
+        Ok(Arc::new(RealFile(Self::options().create_new(true).open(self.path(name))?)))
+    }
+
+    fn create_directory(&self, name: &str) -> Result<(), DiskError> {
+        match DirBuilder::new().mode(0o700).create(self.path(name)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        Ok(std::fs::rename(self.path(from), self.path(to))?)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), DiskError> {
+        Ok(std::fs::remove_file(self.path(name))?)
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<String>, DiskError> {
+        let entries = match std::fs::read_dir(self.path(directory)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type()?.is_file() && !(directory.is_empty() && name == LOCK) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn sync_directory(&self, directory: &str) -> Result<(), DiskError> {
+        Ok(File::open(self.path(directory))?.sync_all()?)
+    }
+
+    fn space(&self) -> Result<Space, DiskError> {
+        let found = rustix::fs::statvfs(&self.root).map_err(io::Error::from)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Space { free_bytes: bytes(found.f_bavail), total_bytes: bytes(found.f_blocks) })
+    }
+}
+
+impl DiskFile for RealFile {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        Ok(self.0.read_exact_at(buffer, offset)?)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        Ok(self.0.write_all_at(bytes, offset)?)
+    }
+
+    fn sync_data(&self) -> Result<(), DiskError> {
+        Ok(self.0.sync_data()?)
+    }
+
+    fn length(&self) -> Result<u64, DiskError> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+impl From<io::Error> for DiskError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::AlreadyExists => Self::Exists,
+            ErrorKind::UnexpectedEof => Self::Short,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace,
+            _ => Self::Io(error.to_string()),
+        }
+    }
+}
