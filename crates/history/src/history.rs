@@ -1,0 +1,159 @@
+//! Records and the names that they abbreviate.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+use iris_types::{ConversationId, DeviceId, MessageId, UserId};
+
+use crate::record::{Conversation, Device, Fact, Message, Record, User};
+
+/// What was recorded, oldest first. A record has about 80 bytes; names and ids are kept once.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub records: Vec<Record>,
+    users: Table<UserId>,
+    devices: Table<(User, DeviceId)>,
+    fresh: Vec<bool>,
+    conversations: Table<[u8; 16]>,
+    messages: Table<[u8; 16]>,
+}
+
+/// A device's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    pub user: User,
+    pub name: DeviceId,
+    /// A device made after everything else, to sync the whole inbox from zero. What it gets is the yardstick
+    /// of the others.
+    pub fresh: bool,
+}
+
+impl History {
+    pub fn push(&mut self, t: u64, process: Device, incarnation: u32, fact: Fact) {
+        self.records.push(Record { t, process, incarnation, fact });
+    }
+
+    pub fn user(&mut self, name: &UserId) -> User {
+        User(self.users.number(name))
+    }
+
+    pub fn device(&mut self, user: &UserId, name: &DeviceId) -> Device {
+        self.device_of(user, name, false)
+    }
+
+    /// A device for the final sync from zero.
+    pub fn fresh_device(&mut self, user: &UserId, name: &DeviceId) -> Device {
+        self.device_of(user, name, true)
+    }
+
+    pub fn conversation(&mut self, id: ConversationId) -> Conversation {
+        Conversation(self.conversations.number(&id.0))
+    }
+
+    pub fn message(&mut self, id: MessageId) -> Message {
+        self.message_bytes(id.to_bytes())
+    }
+
+    pub(crate) fn message_bytes(&mut self, id: [u8; 16]) -> Message {
+        Message(self.messages.number(&id))
+    }
+
+    #[must_use]
+    pub fn user_name(&self, user: User) -> Option<&UserId> {
+        self.users.values.get(user.index())
+    }
+
+    #[must_use]
+    pub fn device_info(&self, device: Device) -> Option<DeviceInfo> {
+        let (user, name) = self.devices.values.get(device.index())?.clone();
+        Some(DeviceInfo { user, name, fresh: self.is_fresh(device) })
+    }
+
+    /// The user of a device; `None` for [`Device::NOBODY`].
+    #[must_use]
+    pub fn user_of(&self, device: Device) -> Option<User> {
+        self.devices.values.get(device.index()).map(|(user, _)| *user)
+    }
+
+    #[must_use]
+    pub fn is_fresh(&self, device: Device) -> bool {
+        self.fresh.get(device.index()).copied().unwrap_or(false)
+    }
+
+    #[must_use]
+    pub fn conversation_bytes(&self, conversation: Conversation) -> Option<[u8; 16]> {
+        self.conversations.values.get(conversation.index()).copied()
+    }
+
+    #[must_use]
+    pub fn message_id(&self, message: Message) -> Option<[u8; 16]> {
+        self.messages.values.get(message.index()).copied()
+    }
+
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.users.values.len()
+    }
+
+    #[must_use]
+    pub fn devices(&self) -> usize {
+        self.devices.values.len()
+    }
+
+    #[must_use]
+    pub fn conversations(&self) -> usize {
+        self.conversations.values.len()
+    }
+
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.messages.values.len()
+    }
+
+    fn device_of(&mut self, user: &UserId, name: &DeviceId, fresh: bool) -> Device {
+        let user = self.user(user);
+        let device = Device(self.devices.number(&(user, name.clone())));
+        if device.index() == self.fresh.len() {
+            self.fresh.push(fresh);
+        }
+        device
+    }
+}
+
+/// Hash of a message's kind and bytes (FNV-1a, eight bytes at a time): tells bodies of one recording apart. Never 0.
+#[must_use]
+pub fn body_hash(kind: u8, bytes: &[u8]) -> u64 {
+    let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(29);
+    let start = step(0xcbf2_9ce4_8422_2325, u64::from(kind) << 32 | bytes.len() as u64);
+    let hash = bytes.chunks(8).fold(start, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        step(hash, u64::from_le_bytes(word))
+    });
+    hash.max(1)
+}
+
+/// Values by number and numbers by value, in the order of first mention.
+#[derive(Clone, Debug)]
+struct Table<T> {
+    values: Vec<T>,
+    numbers: HashMap<T, u32, FixedState>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), numbers: HashMap::with_hasher(FixedState::default()) }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Table<T> {
+    fn number(&mut self, value: &T) -> u32 {
+        if let Some(number) = self.numbers.get(value) {
+            return *number;
+        }
+        let number = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        self.values.push(value.clone());
+        self.numbers.insert(value.clone(), number);
+        number
+    }
+}
