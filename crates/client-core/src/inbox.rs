@@ -1,0 +1,231 @@
+//! Entries of the user's inbox: taken in order, stored, given to the application, acknowledged.
+
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::FixedState;
+use iris_protocol::client::Entry;
+use iris_types::limits::UNREPORTED_ENTRIES_MAX;
+use iris_types::planted::{Bug, is_planted};
+use iris_types::request::RequestId;
+use iris_types::{ConversationId, InboxMessage, MessageId, Monotonic, Offset, Seq, Timestamp};
+
+use crate::draft::{After, Draft};
+use crate::{ClientEvent, StoreOperation, Unreported};
+
+/// How far the device follows its inbox.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    /// The last entry taken; those up to it are stored or being stored.
+    received: Offset,
+    stored: Offset,
+    /// What the server was told on this connection.
+    acknowledged: Offset,
+    /// Given to the application and not taken yet, ascending.
+    given: VecDeque<Offset>,
+    /// The greatest `seq` given per conversation. Looked up only: the order of the map is never seen.
+    marks: HashMap<ConversationId, Seq, FixedState>,
+    sync: Sync,
+    synced: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sync {
+    /// To be asked for when everything received is stored and the application has room.
+    Needed,
+    /// Refused; to be asked for again.
+    At(Monotonic),
+    Asked(RequestId),
+    Live,
+}
+
+/// Entries were left out: the connection cannot be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hole;
+
+/// A message of this device that the inbox shows to be committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnSent {
+    pub(crate) conversation: ConversationId,
+    pub(crate) seq: Seq,
+    pub(crate) id: MessageId,
+    pub(crate) sent_at: Timestamp,
+}
+
+impl Inbox {
+    pub(crate) fn new(cursor: Offset, marks: Vec<(ConversationId, Seq)>) -> Self {
+        Self {
+            received: cursor,
+            stored: cursor,
+            acknowledged: cursor,
+            given: VecDeque::new(),
+            marks: marks.into_iter().collect(),
+            sync: Sync::Needed,
+            synced: false,
+        }
+    }
+
+    /// Gives the application again what it had not taken when the device was stopped.
+    pub(crate) fn give_again(&mut self, unreported: Vec<Unreported>, draft: &mut Draft) {
+        for entry in unreported {
+            self.given.push_back(entry.offset());
+            draft.event(match entry {
+                Unreported::Message { offset, message } => ClientEvent::Message { offset, message },
+                Unreported::Gap { first, last } => ClientEvent::Gap { first, last },
+            });
+        }
+    }
+
+    /// Logged in; the server remembers `cursor`.
+    pub(crate) fn connected(&mut self, cursor: Offset) {
+        // Less than the server remembers when the local database is new: its pages are acknowledged all the same.
+        self.acknowledged = cursor.min(self.received);
+        self.sync = Sync::Needed;
+        self.synced = false;
+    }
+
+    pub(crate) fn need_sync(&mut self) {
+        self.sync = Sync::Needed;
+    }
+
+    pub(crate) fn is_sync(&self, request: RequestId) -> bool {
+        self.sync == Sync::Asked(request)
+    }
+
+    pub(crate) fn sync_refused(&mut self, again_at: Monotonic) {
+        self.sync = Sync::At(again_at);
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Monotonic> {
+        if let Sync::At(at) = self.sync { Some(at).filter(|_| self.has_room()) } else { None }
+    }
+
+    /// The page is complete; the first one that reaches the end of the log says that all is there.
+    pub(crate) fn page_end(&mut self, live: bool, draft: &mut Draft) {
+        if live {
+            self.sync = Sync::Live;
+            if !std::mem::replace(&mut self.synced, true) {
+                draft.then(After::Event(ClientEvent::Synced));
+            }
+        }
+    }
+
+    /// Takes entries that follow the last; those already taken are passed over. Returns the device's own.
+    pub(crate) fn take(
+        &mut self,
+        gap: Option<(Offset, Offset)>,
+        entries: Vec<Entry>,
+        draft: &mut Draft,
+    ) -> Result<Vec<OwnSent>, Hole> {
+        let mut own = Vec::new();
+        if let Some((first, last)) = gap {
+            self.take_gap(first, last, draft)?;
+        }
+        for entry in entries {
+            if !self.advance(entry.offset(), draft)? {
+                continue;
+            }
+            match entry {
+                Entry::Message { offset, message } => self.give(offset, message, draft),
+                Entry::OwnSent { conversation, seq, id, sent_at, .. } => {
+                    own.push(OwnSent { conversation, seq, id, sent_at });
+                }
+            }
+        }
+        Ok(own)
+    }
+
+    /// A send's answer that stands for its entry.
+    pub(crate) fn take_own(&mut self, offset: Offset, draft: &mut Draft) -> Result<(), Hole> {
+        self.advance(offset, draft).map(drop)
+    }
+
+    pub(crate) fn stored(&mut self, cursor: Offset) {
+        self.stored = self.stored.max(cursor);
+    }
+
+    /// The application took everything up to here.
+    pub(crate) fn handed_over(&mut self, up_to: Offset, draft: &mut Draft) {
+        while self.given.front().is_some_and(|given| *given <= up_to) {
+            self.given.pop_front();
+        }
+        if !is_planted(Bug::ClientForgetsShown) {
+            draft.set_shown(up_to);
+        }
+    }
+
+    /// What to tell the server, once. While the application does not keep up, nothing: then the server's window
+    /// closes, and neither side's memory grows.
+    pub(crate) fn acknowledgement(&mut self) -> Option<Offset> {
+        if self.stored <= self.acknowledged || self.given.len() > UNREPORTED_ENTRIES_MAX {
+            return None;
+        }
+        self.acknowledged = self.stored;
+        Some(self.stored)
+    }
+
+    /// Where to sync from, if that is due now; to be asked under the id that [`Self::sync_asked`] is told.
+    pub(crate) fn sync_due(&self, now: Monotonic) -> Option<Offset> {
+        let due = match self.sync {
+            Sync::Needed => true,
+            Sync::At(at) => at <= now,
+            Sync::Asked(_) | Sync::Live => false,
+        };
+        (due && self.has_room()).then_some(self.received)
+    }
+
+    pub(crate) fn sync_asked(&mut self, request: RequestId) {
+        self.sync = Sync::Asked(request);
+    }
+
+    fn has_room(&self) -> bool {
+        self.stored == self.received && self.given.len() <= UNREPORTED_ENTRIES_MAX
+    }
+
+    fn take_gap(&mut self, first: Offset, last: Offset, draft: &mut Draft) -> Result<(), Hole> {
+        if last <= self.received {
+            return Ok(());
+        }
+        let next = Offset(self.received.0 + 1);
+        if first > next {
+            return Err(Hole);
+        }
+        self.received = last;
+        self.given.push_back(last);
+        draft.store(StoreOperation::PutGap { first: next, last });
+        draft.then(After::Event(ClientEvent::Gap { first: next, last }));
+        self.moved(draft);
+        Ok(())
+    }
+
+    /// Whether the entry is the next one; `false` when it was taken before.
+    fn advance(&mut self, offset: Offset, draft: &mut Draft) -> Result<bool, Hole> {
+        if offset <= self.received {
+            return Ok(false);
+        }
+        if offset.0 != self.received.0 + 1 {
+            return Err(Hole);
+        }
+        self.received = offset;
+        self.moved(draft);
+        Ok(true)
+    }
+
+    fn moved(&mut self, draft: &mut Draft) {
+        draft.set_cursor(self.received);
+        if is_planted(Bug::ClientAcksBeforeStore) {
+            self.stored = self.received;
+        }
+    }
+
+    fn give(&mut self, offset: Offset, message: InboxMessage, draft: &mut Draft) {
+        let mark = self.marks.entry(message.conversation).or_default();
+        // Offsets are dense, so this is a second line: a message is not given again under another offset.
+        if message.seq <= *mark && !is_planted(Bug::ClientForgetsShown) {
+            return;
+        }
+        *mark = message.seq;
+        self.given.push_back(offset);
+        draft.store(StoreOperation::PutReceived { offset, message: message.clone() });
+        draft.then(After::Event(ClientEvent::Message { offset, message }));
+    }
+}
