@@ -20,7 +20,9 @@ pub struct BlockCache {
     capacity: usize,
     bytes: usize,
     places: HashMap<BlockId, usize, FixedState>,
-    entries: Vec<Entry>,
+    entries: Vec<Option<Entry>>,
+    /// Places without an entry.
+    free: Vec<usize>,
     hand: usize,
 }
 
@@ -35,13 +37,20 @@ impl BlockCache {
     /// `capacity` in bytes; 0 keeps nothing.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, bytes: 0, places: HashMap::default(), entries: Vec::new(), hand: 0 }
+        Self {
+            capacity,
+            bytes: 0,
+            places: HashMap::default(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            hand: 0,
+        }
     }
 
     #[must_use]
     pub fn lookup(&mut self, run: RunName, block: u32) -> Option<Bytes> {
         let place = *self.places.get(&(run, block))?;
-        let entry = self.entries.get_mut(place)?;
+        let entry = self.entries.get_mut(place)?.as_mut()?;
         entry.was_asked_for = true;
         Some(entry.block.clone())
     }
@@ -54,10 +63,16 @@ impl BlockCache {
             return;
         }
         while self.bytes + size > self.capacity {
-            self.evict_one();
+            self.turn_hand();
         }
-        self.places.insert(id, self.entries.len());
-        self.entries.push(Entry { id, block: bytes, was_asked_for: false });
+        // A place just emptied lies behind the hand: the new block stays for a whole round.
+        let place = self.free.pop().unwrap_or(self.entries.len());
+        let entry = Some(Entry { id, block: bytes, was_asked_for: false });
+        match self.entries.get_mut(place) {
+            Some(free) => *free = entry,
+            None => self.entries.push(entry),
+        }
+        self.places.insert(id, place);
         self.bytes += size;
     }
 
@@ -67,32 +82,15 @@ impl BlockCache {
         self.bytes
     }
 
-    fn evict_one(&mut self) {
-        loop {
-            if self.hand >= self.entries.len() {
-                self.hand = 0;
-            }
-            match self.entries.get_mut(self.hand) {
-                Some(entry) if entry.was_asked_for => {
-                    entry.was_asked_for = false;
-                    self.hand += 1;
-                }
-                Some(_) => return self.remove(self.hand),
-                None => {
-                    self.bytes = 0;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// The last entry takes the place of the removed one.
-    fn remove(&mut self, place: usize) {
-        let entry = self.entries.swap_remove(place);
-        self.places.remove(&entry.id);
-        self.bytes -= entry.block.len() + ENTRY_OVERHEAD_BYTES;
-        if let Some(moved) = self.entries.get(place) {
-            self.places.insert(moved.id, place);
+    /// Takes out the block at the hand, unless it was asked for, and goes on by one.
+    fn turn_hand(&mut self) {
+        let place = self.hand;
+        self.hand = if place + 1 < self.entries.len() { place + 1 } else { 0 };
+        let Some(slot) = self.entries.get_mut(place) else { return };
+        if let Some(entry) = slot.take_if(|entry| !std::mem::take(&mut entry.was_asked_for)) {
+            self.bytes -= entry.block.len() + ENTRY_OVERHEAD_BYTES;
+            self.places.remove(&entry.id);
+            self.free.push(place);
         }
     }
 }
