@@ -1,1 +1,28 @@
-//! Listeners, event loops, TLS, tokens and limits.
+//! The edge: listeners, event loops, TLS, tokens and limits.
+//!
+//! One event loop per thread over epoll; a connection is a slot in its loop's slab, without a task, channel or
+//! buffer while it is idle. The edge reaches no store and decides nothing about messages: requests go to the core
+//! over [`CoreLink`], answers and pushes come back through one [`EdgeInbox`] per loop.
+//!
+//! - [`Edge`]: a running edge; [`EdgeConfig`]: what it needs.
+//! - [`EdgeMachine`]: one connection without its transport, as the simulator drives it.
+//! - [`token`]: minting and checking tokens.
+//! - [`TlsConfig`]: certificate and key.
+
+pub mod clock;
+mod control;
+pub mod edge;
+mod event_loop;
+pub mod inbox;
+mod listener;
+pub mod machine;
+pub mod tls;
+pub mod token;
+
+pub use clock::{Clock, Now, SystemClock};
+pub use edge::{Edge, EdgeConfig, StartError, Statistics};
+pub use inbox::EdgeInbox;
+pub use iris_cluster::{CoreLink, EdgeLink};
+pub use machine::{EdgeMachine, Gathered, TokenCheck};
+pub use tls::{TlsConfig, TlsMaterialError};
+pub use token::TokenSecret;

@@ -1,0 +1,135 @@
+//! What an edge tells its event loops, and what they tell it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use iris_protocol::DrainHint;
+
+/// The edge since its start. Counters are sums over the event loops.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Open now, handshakes in progress included.
+    pub connections: u64,
+    pub handshakes_in_flight: u64,
+    /// Logged in now.
+    pub sessions: u64,
+    pub accepted: u64,
+    pub handshakes_done: u64,
+    pub handshakes_failed: u64,
+    /// TLS bytes, TCP payload only.
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    /// TLS records with application data.
+    pub records_received: u64,
+    pub records_sent: u64,
+    /// Calls that wrote to a socket.
+    pub writes: u64,
+    /// Requests and logins handed to the core, and those it had no room for.
+    pub submitted: u64,
+    pub refused_busy: u64,
+    pub turns: u64,
+    /// CPU time of each event loop's thread, in microseconds, as of about a second ago.
+    pub event_loop_cpu_us: Vec<u64>,
+}
+
+/// How an edge is drained.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DrainOrder {
+    pub(crate) hint: DrainHint,
+    pub(crate) grace_ms: u64,
+}
+
+/// Shared by an edge and its loops.
+#[derive(Debug)]
+pub(crate) struct Control {
+    stopping: AtomicBool,
+    draining: AtomicBool,
+    orders: Mutex<Option<DrainOrder>>,
+    emptied: Condvar,
+    loops: Vec<Counters>,
+}
+
+macro_rules! counters {
+    ($($name:ident),*) => {
+        /// One loop's part of [`Statistics`], written by that loop only.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: AtomicU64,)*
+            pub(crate) cpu_us: AtomicU64,
+        }
+
+        impl Counters {
+            fn add_to(&self, sum: &mut Statistics) {
+                $(sum.$name += self.$name.load(Ordering::Relaxed);)*
+                sum.event_loop_cpu_us.push(self.cpu_us.load(Ordering::Relaxed));
+            }
+        }
+    };
+}
+
+counters! {
+    connections, handshakes_in_flight, sessions, accepted, handshakes_done, handshakes_failed, bytes_received,
+    bytes_sent, records_received, records_sent, writes, submitted, refused_busy, turns
+}
+
+impl Control {
+    pub(crate) fn new(event_loops: usize) -> Self {
+        Self {
+            stopping: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            orders: Mutex::new(None),
+            emptied: Condvar::new(),
+            loops: (0..event_loops).map(|_| Counters::default()).collect(),
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn drain(&self, order: DrainOrder) {
+        self.orders().get_or_insert(order);
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// The order to drain, once there is one.
+    pub(crate) fn drain_order(&self) -> Option<DrainOrder> {
+        if self.draining.load(Ordering::SeqCst) { *self.orders() } else { None }
+    }
+
+    pub(crate) fn counters(&self, event_loop: usize) -> Option<&Counters> {
+        self.loops.get(event_loop)
+    }
+
+    /// A loop has closed its last connection.
+    pub(crate) fn announce_empty(&self) {
+        drop(self.orders());
+        self.emptied.notify_all();
+    }
+
+    pub(crate) fn wait_until_empty(&self, limit: Duration) -> bool {
+        let guard = self.orders();
+        let result = self.emptied.wait_timeout_while(guard, limit, |_| !self.is_empty());
+        drop(result);
+        self.is_empty()
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let mut sum = Statistics::default();
+        self.loops.iter().for_each(|counters| counters.add_to(&mut sum));
+        sum
+    }
+
+    fn is_empty(&self) -> bool {
+        self.loops.iter().all(|counters| counters.connections.load(Ordering::SeqCst) == 0)
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Option<DrainOrder>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
