@@ -90,7 +90,7 @@ pub fn mint(
 pub fn verify(secret: &TokenSecret, token: &[u8], now: Timestamp) -> Result<(UserId, TokenFacts), ErrorCode> {
     let claims = signed_claims(secret, token)?;
     let (user, facts) = claims.facts()?;
-    let not_before = claims.nbf.map_or(Timestamp::ZERO, in_millis);
+    let not_before = claims.nbf.map_or(Timestamp(0), in_millis);
     let too_early = now < not_before || facts.issued_at.millis_since(now) > LOGIN_SKEW_MS_MAX;
     if too_early || now >= facts.expires_at {
         return Err(ErrorCode::TokenExpired);
