@@ -1,1 +1,30 @@
-//! The worker as a machine: chunks, doubt, streams, loading, flushing, take-over.
+//! The worker: a thread's worth of vnodes and the one commit log that they share, as a machine without clock,
+//! randomness, threads or input and output.
+//!
+//! A driver (the threads of `iris-core`, or the simulator) feeds it [`Input`]s and the time, carries out what it
+//! finds in [`Worker::outputs`], and answers every [`Output::Call`] with an [`Input::Done`]. What the domain
+//! decides lives in `iris-vnode`; what a row is, too. Nothing here knows a socket, a frame or a file.
+//!
+//! The rule behind all of it: decide, commit, act. Events gather in the next chunk while one is in flight; an
+//! answer, push, forward or confirm leaves when everything that its decision could see is committed.
+//!
+//! - [`Worker`]: the machine. [`WorkerConfig`], [`WorkerLimits`]: its bounds.
+//! - [`Input`], [`Output`]: all that goes in and comes out.
+//! - [`Call`], [`CallResult`], [`execute()`]: work for the engine; opaque to the driver.
+//! - [`Statistics`]: plain counters.
+
+pub mod call;
+pub mod config;
+pub mod execute;
+pub mod input;
+pub mod output;
+pub mod statistics;
+pub mod worker;
+
+pub use call::{Call, CallId, CallResult, Lane};
+pub use config::{Placement, WorkerConfig, WorkerIndex, WorkerLimits};
+pub use execute::{SharedCache, execute};
+pub use input::{AdminCommand, AdminId, Confirm, Frame, Input};
+pub use output::{AdminAnswer, Output, StopReason};
+pub use statistics::{Histogram, Statistics};
+pub use worker::Worker;
