@@ -6,10 +6,28 @@
 //!
 //! - [`server::ServerConnection`]: one client's connection as the server sees it.
 //! - [`client::ClientConnection`]: the same from the other side.
-//! - [`ClientFrame`], [`ServerFrame`]: every frame of both versions, to bytes and back. One file per frame.
+//! - [`ClientFrame`], [`ServerFrame`]: every frame of both versions, to bytes and back. One file per action,
+//!   with the byte layouts of its frames.
 
+pub mod acknowledge;
+pub mod authenticate;
+pub mod batch;
 pub mod client;
+pub mod drain;
+pub mod frame;
+mod framing;
+pub mod hello;
+pub mod list_conversations;
 pub mod negotiation;
+mod output;
+pub mod ping;
+pub mod read_history;
+pub mod read_inbox;
+pub mod refusal;
+pub mod send_message;
 pub mod server;
+pub mod wire;
 
+pub use frame::{ClientFrame, FrameTooLong, ServerFrame, opcode};
 pub use negotiation::{Capabilities, DrainHint, ServerLimits, Versions};
+pub use wire::{DecodeError, RefusedRequest};

@@ -1,0 +1,251 @@
+//! The envelope of every frame, and the frames of each direction as one type.
+
+use iris_types::limits::FRAME_PAYLOAD_BYTES_MAX;
+use iris_types::request::RequestId;
+
+use crate::acknowledge::Acknowledge;
+use crate::authenticate::{Authenticate, Ready};
+use crate::batch::{self, BatchItem};
+use crate::drain::{Closed, Drain};
+use crate::hello::{ClientHello, ServerHello};
+use crate::list_conversations::{Conversations, List};
+use crate::ping::{Ping, Pong};
+use crate::read_history::{self, HistoryBatch, HistoryEnd, HistoryItem, Read};
+use crate::read_inbox::{Delivery, Gap, OwnSent, PageEnd, Sync, SyncNeeded};
+use crate::refusal::Refused;
+use crate::send_message::{self, Send, SendResult};
+use crate::wire::{DecodeError, RefusedRequest};
+
+/// Opcode (1 byte) and payload length (2 bytes, big-endian).
+pub const HEADER_BYTES: usize = 3;
+
+/// The first byte of every frame. Below 0x80: from the client; from 0x80 on: from the server. The numbers never
+/// change their meaning.
+pub mod opcode {
+    pub const CLIENT_HELLO: u8 = 0x01;
+    pub const AUTHENTICATE: u8 = 0x02;
+    pub const SYNC: u8 = 0x03;
+    pub const ACKNOWLEDGE: u8 = 0x04;
+    pub const SEND_MESSAGE: u8 = 0x05;
+    pub const READ_HISTORY: u8 = 0x06;
+    pub const LIST_CONVERSATIONS: u8 = 0x07;
+    pub const PING: u8 = 0x08;
+    /// Version 2.
+    pub const SEND_BATCH: u8 = 0x20;
+
+    pub const SERVER_HELLO: u8 = 0x81;
+    pub const READY: u8 = 0x82;
+    pub const REFUSED: u8 = 0x83;
+    pub const SENT: u8 = 0x84;
+    pub const DELIVERY: u8 = 0x85;
+    pub const OWN_SENT: u8 = 0x86;
+    pub const GAP: u8 = 0x87;
+    pub const PAGE_END: u8 = 0x88;
+    pub const SYNC_NEEDED: u8 = 0x89;
+    pub const HISTORY_ENTRY: u8 = 0x8a;
+    pub const HISTORY_END: u8 = 0x8b;
+    pub const CONVERSATIONS: u8 = 0x8c;
+    pub const PONG: u8 = 0x8d;
+    pub const DRAIN: u8 = 0x8e;
+    pub const CLOSED: u8 = 0x8f;
+    /// Version 2.
+    pub const BATCH: u8 = 0xa0;
+    /// Version 2.
+    pub const HISTORY_BATCH: u8 = 0xa1;
+
+    /// Whether frames of this opcode exist in a version.
+    #[must_use]
+    pub const fn is_in_version(opcode: u8, version: u8) -> bool {
+        version >= 2 || !matches!(opcode, SEND_BATCH | BATCH | HISTORY_BATCH)
+    }
+}
+
+/// A frame from the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientFrame {
+    Hello(ClientHello),
+    Authenticate(Authenticate),
+    Sync(Sync),
+    Acknowledge(Acknowledge),
+    SendMessage(Send),
+    ReadHistory(Read),
+    ListConversations(List),
+    Ping(Ping),
+    /// Sends in order; those that break a rule are refused one by one.
+    SendBatch(Vec<Result<Send, RefusedRequest>>),
+}
+
+/// A frame from the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerFrame {
+    Hello(ServerHello),
+    Ready(Ready),
+    Refused(Refused),
+    Sent(SendResult),
+    Delivery(Delivery),
+    OwnSent(OwnSent),
+    Gap(Gap),
+    PageEnd(PageEnd),
+    SyncNeeded(SyncNeeded),
+    HistoryEntry(HistoryItem),
+    HistoryEnd(HistoryEnd),
+    Conversations(Conversations),
+    Pong(Pong),
+    Drain(Drain),
+    Closed(Closed),
+    Batch(Vec<BatchItem>),
+    HistoryBatch(HistoryBatch),
+}
+
+/// The payload would not fit one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a frame's payload has at most {FRAME_PAYLOAD_BYTES_MAX} bytes")]
+pub struct FrameTooLong;
+
+impl ClientFrame {
+    /// # Errors
+    /// [`DecodeError`] for every payload that is not exactly one frame of this opcode.
+    pub fn decode(opcode: u8, payload: &[u8]) -> Result<Self, DecodeError> {
+        Ok(match opcode {
+            opcode::CLIENT_HELLO => Self::Hello(ClientHello::decode(payload)?),
+            opcode::AUTHENTICATE => Self::Authenticate(Authenticate::decode(payload)?),
+            opcode::SYNC => Self::Sync(Sync::decode(payload)?),
+            opcode::ACKNOWLEDGE => Self::Acknowledge(Acknowledge::decode(payload)?),
+            opcode::SEND_MESSAGE => Self::SendMessage(Send::decode(payload)?),
+            opcode::READ_HISTORY => Self::ReadHistory(Read::decode(payload)?),
+            opcode::LIST_CONVERSATIONS => Self::ListConversations(List::decode(payload)?),
+            opcode::PING => Self::Ping(Ping::decode(payload)?),
+            opcode::SEND_BATCH => Self::SendBatch(send_message::decode_batch(payload)?),
+            unknown => return Err(DecodeError::UnknownOpcode(unknown)),
+        })
+    }
+
+    /// Appends the frame.
+    ///
+    /// # Errors
+    /// [`FrameTooLong`], with `out` as before, for a batch that does not fit. Refused items of a batch have no
+    /// bytes and are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), FrameTooLong> {
+        let start = out.len();
+        match self {
+            Self::Hello(frame) => frame.encode(out),
+            Self::Authenticate(frame) => frame.encode(out),
+            Self::Sync(frame) => frame.encode(out),
+            Self::Acknowledge(frame) => frame.encode(out),
+            Self::SendMessage(frame) => send_message::encode(frame.request, &frame.message, out),
+            Self::ReadHistory(frame) => read_history::encode(frame.request, &frame.read, out),
+            Self::ListConversations(frame) => frame.encode(out),
+            Self::Ping(frame) => frame.encode(out),
+            Self::SendBatch(items) => send_message::encode_batch(items, out),
+        }
+        check_length(out, start)
+    }
+}
+
+impl ServerFrame {
+    /// # Errors
+    /// [`DecodeError`] for every payload that is not exactly one frame of this opcode.
+    pub fn decode(opcode: u8, payload: &[u8]) -> Result<Self, DecodeError> {
+        Ok(match opcode {
+            opcode::SERVER_HELLO => Self::Hello(ServerHello::decode(payload)?),
+            opcode::READY => Self::Ready(Ready::decode(payload)?),
+            opcode::REFUSED => Self::Refused(Refused::decode(payload)?),
+            opcode::SENT => Self::Sent(SendResult::decode(payload)?),
+            opcode::DELIVERY => Self::Delivery(Delivery::decode(payload)?),
+            opcode::OWN_SENT => Self::OwnSent(OwnSent::decode(payload)?),
+            opcode::GAP => Self::Gap(Gap::decode(payload)?),
+            opcode::PAGE_END => Self::PageEnd(PageEnd::decode(payload)?),
+            opcode::SYNC_NEEDED => Self::SyncNeeded(SyncNeeded::decode(payload)?),
+            opcode::HISTORY_ENTRY => Self::HistoryEntry(HistoryItem::decode(payload)?),
+            opcode::HISTORY_END => Self::HistoryEnd(HistoryEnd::decode(payload)?),
+            opcode::CONVERSATIONS => Self::Conversations(Conversations::decode(payload)?),
+            opcode::PONG => Self::Pong(Pong::decode(payload)?),
+            opcode::DRAIN => Self::Drain(Drain::decode(payload)?),
+            opcode::CLOSED => Self::Closed(Closed::decode(payload)?),
+            opcode::BATCH => Self::Batch(batch::decode(payload)?),
+            opcode::HISTORY_BATCH => Self::HistoryBatch(HistoryBatch::decode(payload)?),
+            unknown => return Err(DecodeError::UnknownOpcode(unknown)),
+        })
+    }
+
+    /// Appends the frame.
+    ///
+    /// # Errors
+    /// [`FrameTooLong`], with `out` as before, for a list that does not fit.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), FrameTooLong> {
+        let start = out.len();
+        match self {
+            Self::Hello(frame) => frame.encode(out),
+            Self::Ready(frame) => frame.encode(out),
+            Self::Refused(frame) => frame.encode(out),
+            Self::Sent(frame) => frame.encode(out),
+            Self::Delivery(frame) => frame.encode(out),
+            Self::OwnSent(frame) => frame.encode(out),
+            Self::Gap(frame) => frame.encode(out),
+            Self::PageEnd(frame) => frame.encode(out),
+            Self::SyncNeeded(frame) => frame.encode(out),
+            Self::HistoryEntry(frame) => frame.encode(out),
+            Self::HistoryEnd(frame) => frame.encode(out),
+            Self::Conversations(frame) => frame.encode(out),
+            Self::Pong(frame) => frame.encode(out),
+            Self::Drain(frame) => frame.encode(out),
+            Self::Closed(frame) => frame.encode(out),
+            Self::Batch(items) => batch::encode(items, out),
+            Self::HistoryBatch(frame) => frame.encode(out),
+        }
+        check_length(out, start)
+    }
+}
+
+/// A frame cut off the front of a stream of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    pub opcode: u8,
+    pub payload: &'a [u8],
+    /// What follows the frame.
+    pub rest: &'a [u8],
+}
+
+/// Cuts off the first frame; `None` while it is not whole.
+///
+/// # Errors
+/// [`FrameTooLong`] as soon as the header says more than `payload_bytes_max`.
+pub fn split(bytes: &[u8], payload_bytes_max: usize) -> Result<Option<Envelope<'_>>, FrameTooLong> {
+    let Some((header, behind)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+    let [opcode, high, low] = *header;
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length > payload_bytes_max {
+        return Err(FrameTooLong);
+    }
+    Ok(behind.split_at_checked(length).map(|(payload, rest)| Envelope { opcode, payload, rest }))
+}
+
+/// Appends a frame whose payload `write` appends.
+pub(crate) fn put_frame(out: &mut Vec<u8>, opcode: u8, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[opcode, 0, 0]);
+    write(out);
+    set_length(out, start);
+}
+
+/// Writes the payload length of the frame that starts at `start` and ends with `out`.
+pub(crate) fn set_length(out: &mut [u8], start: usize) {
+    let payload = out.len().saturating_sub(start + HEADER_BYTES);
+    let length = u16::try_from(payload).unwrap_or(u16::MAX).to_be_bytes();
+    if let Some(field) = out.get_mut(start + 1..start + HEADER_BYTES) {
+        field.copy_from_slice(&length);
+    }
+}
+
+fn check_length(out: &mut Vec<u8>, start: usize) -> Result<(), FrameTooLong> {
+    if out.len() - start <= HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX {
+        return Ok(());
+    }
+    out.truncate(start);
+    Err(FrameTooLong)
+}
+
+/// A refusal of one request for a rule that its layout cannot express.
+pub(crate) const fn refused(request: RequestId, code: iris_types::ErrorCode) -> DecodeError {
+    DecodeError::Refused(RefusedRequest { request, code })
+}
