@@ -86,6 +86,9 @@ impl Timestamp {
 pub struct Monotonic(pub u64);
 
 impl Monotonic {
+    /// The point that the clock counts from.
+    pub const ZERO: Self = Self(0);
+
     #[must_use]
     pub const fn plus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))

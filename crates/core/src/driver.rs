@@ -1,0 +1,151 @@
+//! The thread of one worker: turns its machine.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use iris_cluster::{EdgeLink, ToCore, ToEdge};
+use iris_types::Monotonic;
+use iris_worker::{
+    AdminCommand, AdminId, CallId, CallResult, Confirm, Frame, Input, Output, Worker, WorkerIndex,
+};
+
+use crate::lanes::Job;
+use crate::{CoreClock, CoreEvent, Shared, lock};
+
+/// All that wakes a worker's thread.
+pub(crate) enum Event {
+    FromEdge(ToCore),
+    Done { call: CallId, result: CallResult },
+    Frame(Frame),
+    Confirm(Confirm),
+    Admin { id: AdminId, command: AdminCommand },
+    SafeMode(bool),
+    Drain,
+}
+
+impl From<ToCore> for Event {
+    fn from(item: ToCore) -> Self {
+        Self::FromEdge(item)
+    }
+}
+
+impl From<Event> for Input {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::FromEdge(ToCore::Attach { session, login }) => Self::Attach { session, login },
+            Event::FromEdge(ToCore::Detach { session, user }) => Self::Detach { session, user },
+            Event::FromEdge(ToCore::Request { session, user, device, id, request }) => {
+                Self::Request { session, user, device, id, request }
+            }
+            Event::Done { call, result } => Self::Done { call, result },
+            Event::Frame(frame) => Self::Frame(frame),
+            Event::Confirm(confirm) => Self::Confirm(confirm),
+            Event::Admin { id, command } => Self::Admin { id, command },
+            Event::SafeMode(on) => Self::SafeMode(on),
+            Event::Drain => Self::Drain,
+        }
+    }
+}
+
+/// Counts the workers that have come so far, and reports when all have.
+pub(crate) struct Progress {
+    starting: AtomicUsize,
+    draining: AtomicUsize,
+    report: Arc<dyn Fn(CoreEvent) + Send + Sync>,
+}
+
+impl Progress {
+    pub(crate) fn new(workers: u16, report: Arc<dyn Fn(CoreEvent) + Send + Sync>) -> Self {
+        let workers = usize::from(workers);
+        Self { starting: AtomicUsize::new(workers), draining: AtomicUsize::new(workers), report }
+    }
+
+    fn one_more(&self, missing: &AtomicUsize, event: CoreEvent) {
+        if missing.fetch_sub(1, Ordering::SeqCst) == 1 {
+            (self.report)(event);
+        }
+    }
+}
+
+/// Drives one machine.
+pub(crate) struct Driver {
+    pub(crate) index: u16,
+    pub(crate) worker: Worker,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: CoreClock,
+    pub(crate) edges: Vec<Arc<dyn EdgeLink>>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl Driver {
+    pub(crate) fn run(mut self) {
+        let Some(mailbox) = self.shared.mailbox(WorkerIndex(self.index)).map(Arc::clone) else { return };
+        let mut events = VecDeque::new();
+        let mut batches: Vec<Vec<ToEdge>> = self.edges.iter().map(|_| Vec::new()).collect();
+        self.act(&mut batches);
+        while !mailbox.is_closed() {
+            let (_, before) = (self.clock)();
+            mailbox.take(&mut events, self.worker.deadline().map(|deadline| patience(deadline, before)));
+            let (now, mono) = (self.clock)();
+            for event in events.drain(..) {
+                self.worker.handle(event.into(), now, mono);
+            }
+            if self.worker.deadline().is_some_and(|deadline| deadline <= mono) {
+                self.worker.handle(Input::Tick, now, mono);
+            }
+            self.act(&mut batches);
+            self.publish();
+        }
+    }
+
+    /// Carries out what the machine says, in order; one delivery per event loop and turn.
+    fn act(&mut self, batches: &mut [Vec<ToEdge>]) {
+        let mut push = |event_loop: u16, item| {
+            if let Some(batch) = batches.get_mut(usize::from(event_loop)) {
+                batch.push(item);
+            }
+        };
+        let index = WorkerIndex(self.index);
+        for output in self.worker.outputs() {
+            match output {
+                Output::Call { id, call } => self.shared.lanes.submit(Job { worker: index, id, call }),
+                Output::Answer { session, id, answer } => {
+                    push(session.event_loop, ToEdge::Answer { session, id, answer });
+                }
+                Output::Push { session, entry } => push(session.event_loop, ToEdge::Push { session, entry }),
+                Output::Close { session, code } => push(session.event_loop, ToEdge::Close { session, code }),
+                Output::Frame { to, frame } => tell(&self.shared, to, Event::Frame(frame)),
+                Output::Confirm { to, confirm } => tell(&self.shared, to, Event::Confirm(confirm)),
+                Output::Admin { id, answer } => self.shared.answer_admin(id, answer),
+                Output::Ready => self.progress.one_more(&self.progress.starting, CoreEvent::Ready),
+                Output::Drained => self.progress.one_more(&self.progress.draining, CoreEvent::Drained),
+                Output::Stop { reason } => (self.progress.report)(CoreEvent::Stopped(reason)),
+            }
+        }
+        for (batch, edge) in batches.iter_mut().zip(&self.edges) {
+            if !batch.is_empty() {
+                edge.deliver(batch);
+            }
+        }
+    }
+
+    /// A copy of under a kilobyte, at most once a turn: cheaper than asking the clock whether it is time.
+    fn publish(&self) {
+        if let Some(cell) = self.shared.statistics.get(usize::from(self.index)) {
+            lock(cell).clone_from(self.worker.statistics());
+        }
+    }
+}
+
+/// A frame that finds its worker gone is sent again by the stream, or the process is ending.
+fn tell(shared: &Shared, to: WorkerIndex, event: Event) {
+    if let Some(mailbox) = shared.mailbox(to) {
+        let _ = mailbox.put(event);
+    }
+}
+
+const fn patience(deadline: Monotonic, now: Monotonic) -> Duration {
+    Duration::from_millis(deadline.millis_since(now))
+}

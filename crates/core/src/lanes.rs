@@ -1,0 +1,138 @@
+//! Threads that carry out the workers' calls.
+//!
+//! Each worker's log has a thread of its own: its appends are the pulse of everything. Reads and writes of all
+//! workers share a few threads, reads apart from writes, so that a long merge holds up neither a page nor a flush.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use iris_store::Engine;
+use iris_worker::{Call, CallId, Lane, SharedCache, WorkerIndex, execute};
+
+use crate::driver::Event;
+use crate::{Shared, lock, spawn};
+
+/// Threads for loads and pages.
+const READERS: usize = 2; // layout
+/// Threads for flushes and merges: one of each at a time.
+const WRITERS: usize = 2; // layout
+
+/// A call and who waits for it.
+pub(crate) struct Job {
+    pub(crate) worker: WorkerIndex,
+    pub(crate) id: CallId,
+    pub(crate) call: Call,
+}
+
+/// The queues in front of the threads. Bounded by the calls that the workers' own bounds allow.
+pub(crate) struct Lanes {
+    logs: Vec<JobQueue>,
+    reads: JobQueue,
+    writes: JobQueue,
+}
+
+/// One queue, any number of threads.
+#[derive(Default)]
+struct JobQueue {
+    jobs: Mutex<Jobs>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Lanes {
+    pub(crate) fn new(workers: u16) -> Self {
+        Self {
+            logs: (0..workers).map(|_| JobQueue::default()).collect(),
+            reads: JobQueue::default(),
+            writes: JobQueue::default(),
+        }
+    }
+
+    pub(crate) fn submit(&self, job: Job) {
+        let lane = match job.call.lane() {
+            Lane::Log => self.logs.get(usize::from(job.worker.0)).unwrap_or(&self.writes),
+            Lane::Read => &self.reads,
+            Lane::Write => &self.writes,
+        };
+        lane.put(job);
+    }
+
+    pub(crate) fn close(&self) {
+        self.logs.iter().chain([&self.reads, &self.writes]).for_each(JobQueue::close);
+    }
+}
+
+impl JobQueue {
+    fn put(&self, job: Job) {
+        let mut jobs = lock(&self.jobs);
+        if !jobs.closed {
+            jobs.waiting.push_back(job);
+            drop(jobs);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// The next job; `None` when the lane is closed.
+    fn take(&self) -> Option<Job> {
+        let mut jobs = lock(&self.jobs);
+        loop {
+            if jobs.closed {
+                return None;
+            }
+            if let Some(job) = jobs.waiting.pop_front() {
+                return Some(job);
+            }
+            jobs = self.arrived.wait(jobs).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
+    fn close(&self) {
+        let mut jobs = lock(&self.jobs);
+        jobs.closed = true;
+        jobs.waiting.clear();
+        drop(jobs);
+        self.arrived.notify_all();
+    }
+}
+
+/// Starts all threads of all lanes.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    engine: &Engine,
+    cache: &Arc<SharedCache>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    let mut start = |name: String, lane: fn(&Lanes, usize) -> Option<&JobQueue>, number: usize| {
+        let (shared, engine, cache) = (Arc::clone(shared), engine.clone(), Arc::clone(cache));
+        threads.push(spawn(name, move || {
+            while let Some(job) = lane(&shared.lanes, number).and_then(JobQueue::take) {
+                carry_out(job, &shared, &engine, &cache);
+            }
+        })?);
+        Ok::<_, std::io::Error>(())
+    };
+    for worker in 0..shared.mailboxes.len() {
+        start(format!("log-{worker}"), |lanes, worker| lanes.logs.get(worker), worker)?;
+    }
+    for number in 0..READERS {
+        start(format!("read-{number}"), |lanes, _| Some(&lanes.reads), number)?;
+    }
+    for number in 0..WRITERS {
+        start(format!("write-{number}"), |lanes, _| Some(&lanes.writes), number)?;
+    }
+    Ok(threads)
+}
+
+fn carry_out(job: Job, shared: &Shared, engine: &Engine, cache: &SharedCache) {
+    let result = execute(job.call, engine, cache);
+    if let Some(mailbox) = shared.mailbox(job.worker) {
+        // Closed: the core is stopping, and nobody acts on results any more.
+        let _ = mailbox.put(Event::Done { call: job.id, result });
+    }
+}
