@@ -54,6 +54,22 @@ impl History {
         self.message_bytes(id.to_bytes())
     }
 
+    /// A message whose id is not known yet: the client mints it when it first tries.
+    pub fn unnamed_message(&mut self) -> Message {
+        let number = u32::try_from(self.messages.values.len()).unwrap_or(u32::MAX);
+        self.messages.values.push([0; 16]);
+        Message(number)
+    }
+
+    /// Gives a message an id, or one more: whatever has that id is this message from now on. The last one given
+    /// is the one that [`Self::message_id`] tells.
+    pub fn name_message(&mut self, message: Message, id: MessageId) {
+        if let Some(known) = self.messages.values.get_mut(message.index()) {
+            *known = id.to_bytes();
+            self.messages.numbers.insert(id.to_bytes(), message.0);
+        }
+    }
+
     pub(crate) fn message_bytes(&mut self, id: [u8; 16]) -> Message {
         Message(self.messages.number(&id))
     }

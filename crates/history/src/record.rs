@@ -41,7 +41,7 @@ impl Device {
 }
 
 /// One line of a history. The order of the records is the order in which things happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// Milliseconds since the recording began, on one clock for all processes.
     pub t: u64,
@@ -54,7 +54,7 @@ pub struct Record {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "f", rename_all = "snake_case")]
 pub enum Fact {
     Send(SendFact),
@@ -67,6 +67,11 @@ pub enum Fact {
     Gap {
         first: u64,
         last: u64,
+    },
+    /// Everything up to this inbox offset is durable on the device. Only recorders that see the device's local
+    /// database write it.
+    Stored {
+        up_to: u64,
     },
     /// The device told the server that it has everything up to here.
     Acknowledge {
@@ -90,7 +95,7 @@ pub enum Fact {
 
 /// A send and what became of it. One `Invoke` per message, when the application gave it to the client; at most
 /// one outcome. An outcome that never came is written as `Info` at the end, or left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum SendFact {
     Invoke {
@@ -113,7 +118,7 @@ pub enum SendFact {
 }
 
 /// A login and what became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum LoginFact {
     Invoke {
@@ -142,7 +147,7 @@ pub enum LoginFact {
 }
 
 /// A message as a device saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seen {
     /// Inbox offset; 0 when it was not seen.
     pub offset: u64,
@@ -155,7 +160,7 @@ pub struct Seen {
 }
 
 /// A conversation read back page by page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum HistoryFact {
     Invoke {
@@ -181,7 +186,7 @@ pub enum HistoryFact {
 }
 
 /// The answer to a send repeated at the end. `body` is what was sent this time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum RepeatFact {
     Ok { message: Message, body: u64, conversation: Conversation, seq: u64 },
@@ -189,7 +194,7 @@ pub enum RepeatFact {
 }
 
 /// A revocation of every token of a user that was issued up to a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum RevocationFact {
     Invoke { user: User, issued_up_to: u64 },
@@ -197,7 +202,7 @@ pub enum RevocationFact {
 }
 
 /// The server's life, as whoever starts and kills it knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum ServerFact {
     Started,
@@ -210,7 +215,7 @@ pub enum ServerFact {
 }
 
 /// What no client can see, written by whoever drives the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "observation", rename_all = "snake_case")]
 pub enum Observation {
     /// The storage said that this decision is durable: at its commit, or when a replay found it.
@@ -255,7 +260,7 @@ pub enum Observation {
 }
 
 /// Where everything of one kind went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Account {
     /// The recorder's own number for the kind.
     pub kind: u32,

@@ -84,6 +84,10 @@ impl Story {
         self.put(device, Fact::Acknowledge { up_to })
     }
 
+    pub(crate) fn stored(self, device: &str, up_to: u64) -> Self {
+        self.put(device, Fact::Stored { up_to })
+    }
+
     pub(crate) fn settled(self, device: &str) -> Self {
         self.put(device, Fact::Settled)
     }

@@ -1,4 +1,5 @@
-//! I13: delivered is a cursor: it never moves back, and never past what the device itself acknowledged.
+//! I13: delivered is a cursor: it never moves back, and never past what the device itself acknowledged, and a
+//! device acknowledges nothing that it has not stored (where its recorder writes `Stored`).
 
 use std::collections::BTreeMap;
 
@@ -8,11 +9,22 @@ use crate::violation::Findings;
 
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
     let mut acknowledged: BTreeMap<_, u64> = BTreeMap::new();
+    let mut stored: BTreeMap<_, u64> = BTreeMap::new();
     let mut cursors: BTreeMap<_, (u64, usize)> = BTreeMap::new();
     for (number, record) in index.history.records.iter().enumerate() {
         let device = record.process;
         match record.fact {
+            Fact::Stored { up_to } => {
+                let known = stored.entry(device).or_default();
+                *known = (*known).max(up_to);
+            }
             Fact::Acknowledge { up_to } => {
+                if let Some(kept) = stored.get(&device).filter(|kept| **kept < up_to) {
+                    findings.add(&[number], || {
+                        let device = index.device_name(device);
+                        format!("{device} acknowledged {up_to} and had stored {kept}")
+                    });
+                }
                 let known = acknowledged.entry(device).or_default();
                 *known = (*known).max(up_to);
             }
@@ -58,6 +70,7 @@ mod tests {
     #[test]
     fn illegal() {
         Story::new().login("bob/b", 1, 0, 5).login("bob/b", 2, 5, 5).must_fail(Receipts);
+        Story::new().stored("bob/b", 4).acknowledge("bob/b", 5).must_fail(Receipts);
         Story::new()
             .acknowledge("bob/b", 5)
             .login("bob/b", 1, 4, 5)
