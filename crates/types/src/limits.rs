@@ -144,3 +144,9 @@ pub const QUERIES_MAX: usize = 256;
 /// Entries given to the application and not taken; beyond it a device stops acknowledging, so the server stops
 /// pushing.
 pub const UNREPORTED_ENTRIES_MAX: usize = 4_096;
+/// Bytes of a chunk as an engine stores it: its events, the command that made it overflow, encryption.
+pub const STORED_CHUNK_BYTES_MAX: usize = 4 * CHUNK_BYTES_MAX;
+/// Bytes of a register's key.
+pub const REGISTER_KEY_BYTES_MAX: usize = 256;
+/// Bytes of a register's value: a manifest of a vnode with tens of thousands of runs.
+pub const REGISTER_BYTES_MAX: usize = 4 * 1_024 * 1_024;
