@@ -147,10 +147,8 @@ fn read_tail(meta: &RunMeta, blocks: &dyn Blocks) -> Result<Tail, TableError> {
         Some(first) if count > 0 => first,
         _ => return Err(corrupt(last, "a number of tail blocks that does not fit")),
     };
-    if count == 1 {
-        return Ok(Tail { first, bytes: piece });
-    }
-    let mut bytes = Vec::new();
+    // A copy, for it stays in memory and must not keep the store's buffer there.
+    let mut bytes = Vec::with_capacity(piece.len());
     for number in first..last {
         let (earlier, same) = block::read_tail(meta.name, number, blocks)?;
         if same != count {

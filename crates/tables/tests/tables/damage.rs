@@ -4,7 +4,7 @@ use bytes::Bytes;
 use iris_tables::{BlockError, Blocks, BuiltRun, Direction, Manifest, RunSet, Table, TableError};
 use iris_types::RunName;
 
-use crate::store::{ALL, Row, Store, run_of};
+use crate::store::{ALL, Row, Store, run_of, seed};
 
 const NAME: RunName = RunName([9; 16]);
 
@@ -135,6 +135,54 @@ fn a_bad_block_costs_only_what_it_holds() {
     let first = set.get(Table::Head, &rows[0].0, &store);
     assert!(matches!(first, Err(TableError::Corrupt { run: NAME, block: 0, .. })), "{first:?}");
     assert_eq!(set.get(Table::Head, &rows[129].0, &store), Ok(Some(rows[129].1.clone())));
+}
+
+/// Gives bytes the checksum that a block of this run and number has.
+fn sealed(mut bytes: Vec<u8>, number: usize) -> Bytes {
+    if bytes.len() >= 4 {
+        let place = crc32c::crc32c(&[NAME.0.as_slice(), &(number as u32).to_be_bytes()].concat());
+        let sum = crc32c::crc32c_append(place, &bytes[4..]);
+        bytes[..4].copy_from_slice(&sum.to_be_bytes());
+    }
+    Bytes::from(bytes)
+}
+
+/// Whoever can forge checksums may get wrong rows, but no panic and no endless loop.
+#[test]
+fn nonsense_under_a_right_checksum_does_no_harm() {
+    let rows = rows();
+    let mut random = fastrand::Rng::with_seed(seed());
+    let mut refused = 0;
+    for table in [Table::Head, Table::Inbox] {
+        let run = run_of(&rows, table, NAME);
+        assert_eq!(sealed(run.blocks[0].to_vec(), 0), run.blocks[0]);
+        let (mut store, set) = store_of(&run);
+        for _ in 0..3_000 {
+            let number = random.usize(0..run.blocks.len());
+            let mut bytes = run.blocks[number].to_vec();
+            match random.u32(0..8) {
+                0 => bytes.truncate(random.usize(0..bytes.len())),
+                1 => bytes.extend_from_slice(&[random.u8(..); 5]),
+                2..5 => {
+                    let end = bytes.len().min(60);
+                    bytes[random.usize(4..end)] = *random.choice(&[0, 1, 2, 127, 255]).unwrap();
+                }
+                _ => bytes[random.usize(4..run.blocks[number].len())] = random.u8(..),
+            }
+            store.runs.get_mut(&NAME).unwrap()[number] = sealed(bytes, number);
+            let set = RunSet::open(set.manifest().clone());
+            for direction in [Direction::Forward, Direction::Backward] {
+                let found = set.scan(table, b"key-0003", b"key-0100", direction, ALL, &store);
+                assert!(found.is_err() || found.is_ok_and(|found| found.len() <= 100_000));
+            }
+            for (key, _) in rows.iter().step_by(43) {
+                let _ = set.get(table, key, &store);
+            }
+            refused += u32::from(set.scrub(NAME, &store).is_err());
+            store.runs.get_mut(&NAME).unwrap()[number] = run.blocks[number].clone();
+        }
+    }
+    assert!(refused > 600, "a scrub notices most of it: {refused}");
 }
 
 /// A store that answers every question alike.

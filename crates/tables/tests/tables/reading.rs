@@ -160,6 +160,15 @@ fn memory_ranges_are_half_open_in_both_directions() {
 }
 
 #[test]
+fn tables_go_to_other_threads() {
+    fn moves<T: Send + 'static>(_: &T) {}
+    fn is_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+    moves(&MemTable::new());
+    moves(&iris_tables::BlockCache::new(1));
+    is_shared(&RunSet::default());
+}
+
+#[test]
 fn a_window_is_a_day() {
     let day = 24 * 3_600_000;
     assert_eq!(Window::of(Timestamp(0)), Window(0));
