@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
-use iris_edge::token::Secret;
+use anyhow::{Context, Result, anyhow, bail};
+use iris_core::AdminReply;
+use iris_edge::TokenSecret;
 use iris_types::UserId;
+use iris_worker::AdminAnswer;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
 
 use crate::admin::{Question, Reply};
 use crate::clock::wall;
@@ -19,7 +22,7 @@ const QUESTION_TIME: Duration = Duration::from_secs(5);
 
 /// What a question may reach.
 pub(crate) struct AdminSocket {
-    pub(crate) secret: Arc<Secret>,
+    pub(crate) secret: Arc<TokenSecret>,
     pub(crate) core: Arc<iris_core::Core>,
 }
 
@@ -61,7 +64,9 @@ impl AdminSocket {
             Question::RevokeUser { user } => {
                 let user = UserId::new(&user)?;
                 let revoked_at = wall();
-                self.core.revoke_user(user.clone()).await?;
+                let (reply, answer) = waiting();
+                self.core.revoke_user(user.clone(), reply);
+                settle(answer).await?;
                 // Tokens carry whole seconds. Answering in the next one lets a token minted after the answer
                 // be told from those before it.
                 let next_second = 1_000 - revoked_at.0 % 1_000;
@@ -69,10 +74,26 @@ impl AdminSocket {
                 Ok(format!("every token issued to {user} so far is refused"))
             }
             Question::RevokeToken { token } => {
-                let (user, facts) = iris_edge::token::inspect(&self.secret, &token, wall())?;
-                self.core.revoke_token(user.clone(), facts).await?;
+                let (user, facts) = iris_edge::token::facts(&self.secret, token.as_bytes())
+                    .map_err(|code| anyhow!("this is no token of this server: {code}"))?;
+                let (reply, answer) = waiting();
+                self.core.revoke_token(user.clone(), &facts, reply);
+                settle(answer).await?;
                 Ok(format!("this token of {user} is refused"))
             }
         }
+    }
+}
+
+fn waiting() -> (AdminReply, oneshot::Receiver<AdminAnswer>) {
+    let (sender, receiver) = oneshot::channel();
+    // Nobody waits any more: the administrator's connection is gone, the change is made all the same.
+    (Box::new(move |answer| drop(sender.send(answer))), receiver)
+}
+
+async fn settle(answer: oneshot::Receiver<AdminAnswer>) -> Result<()> {
+    match answer.await.context("the server is stopping; ask again when it is back")? {
+        AdminAnswer::Done => Ok(()),
+        AdminAnswer::Refused(refusal) => bail!("refused: {refusal}"),
     }
 }

@@ -76,6 +76,8 @@ pub(crate) struct Worker {
     pub(crate) log_tail_bytes: u64,
     pub(crate) state_cache_bytes: usize,
     pub(crate) block_cache_bytes: usize,
+    /// Milliseconds that a chunk waits for more events although none is in flight.
+    pub(crate) linger_ms: u64,
 }
 
 impl Default for Worker {
@@ -90,6 +92,7 @@ impl Default for Worker {
             log_tail_bytes: limits::LOG_TAIL_BYTES_MAX,
             state_cache_bytes: limits::STATE_CACHE_BYTES,
             block_cache_bytes: limits::BLOCK_CACHE_BYTES,
+            linger_ms: 0,
         }
     }
 }

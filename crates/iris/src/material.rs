@@ -49,6 +49,10 @@ impl DevFiles {
     pub(crate) fn client(&self, user: &str, device: &str) -> PathBuf {
         self.directory.join("clients").join(format!("{user}-{device}"))
     }
+    /// Where the server could last be reached; kept while it is down.
+    pub(crate) fn last_address(&self) -> PathBuf {
+        self.directory.join("address")
+    }
     fn authority_key(&self) -> PathBuf {
         self.directory.join("ca.key")
     }

@@ -1,0 +1,1 @@
+//! The data directory, read to the last byte.

@@ -1,0 +1,203 @@
+//! The engine on files as this process uses it: opened, encrypted, looked after.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use iris_core::Core;
+use iris_store::Engine;
+use iris_store::keys::{DataKey, KeyEpoch, MasterKey};
+use iris_store_local::{LocalEngine, RealDisk};
+
+use crate::config;
+use crate::material::{parse_master_key, random, read_private, write_private};
+use crate::status::{Phase, Status};
+
+/// Name of the wrapped data key in the data directory.
+const KEYS: &str = "keys";
+/// How often the durable mark and the next segment are looked after.
+const MAINTENANCE: Duration = Duration::from_millis(50);
+/// Rounds of maintenance between two looks at the free space.
+const ROUNDS_PER_LOOK: u32 = 10;
+const HOW_TO_MAKE_A_KEY: &str =
+    "head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' > FILE && chmod 600 FILE";
+
+/// An open data directory.
+pub(crate) struct Storage {
+    local: Arc<LocalEngine>,
+    sealed: Engine,
+}
+
+impl Storage {
+    pub(crate) fn open(config: &config::Storage) -> Result<Self> {
+        let directory = &config.directory;
+        let master = master_key(config)?;
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
+        let disk = RealDisk::open(directory)
+            .with_context(|| format!("cannot use the data directory {}", directory.display()))?;
+        // The lock is held from here on: nobody else makes keys at the same time.
+        let key = data_key(directory, &master)?;
+        let mut local = iris_store_local::Config::new(*random::<16>()?);
+        local.segment_bytes = config.segment_bytes;
+        local.journal_bytes = local.journal_bytes.min(config.segment_bytes);
+        if let Some(reserve) = config.reserve_bytes {
+            local.reserve_bytes = reserve;
+        }
+        let local = LocalEngine::open(Arc::new(disk), local)
+            .with_context(|| format!("cannot start on {}", directory.display()))?;
+        let local = Arc::new(local);
+        let randomness: iris_store::sealed::Randomness = Arc::new(|bytes: &mut [u8]| {
+            // The system's generator does not fail once it works, and it made the keys above.
+            if aws_lc_rs::rand::fill(bytes).is_err() {
+                tracing::error!("the system gives no randomness");
+                std::process::abort();
+            }
+        });
+        let sealed = iris_store::sealed::sealed(engine_of(&local), &key, randomness)?;
+        Ok(Self { local, sealed })
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        self.sealed.clone()
+    }
+
+    pub(crate) fn local(&self) -> &Arc<LocalEngine> {
+        &self.local
+    }
+
+    /// Starts the thread that keeps the mark, the spare segment and the eye on the free space.
+    pub(crate) fn maintain(&self, core: &Arc<Core>, status: &Arc<Status>) -> Result<Maintenance> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let round = Round {
+            local: Arc::clone(&self.local),
+            core: Arc::clone(core),
+            status: Arc::clone(status),
+            low: false,
+        };
+        let stopping = Arc::clone(&stop);
+        #[allow(clippy::disallowed_methods)] // the binary starts its threads here
+        let thread = std::thread::Builder::new().name("maintenance".to_owned()).spawn(move || round.run(&stopping))?;
+        Ok(Maintenance { stop, thread: Some(thread) })
+    }
+
+    /// The last word to the disk at a clean stop.
+    pub(crate) fn close(&self) {
+        if let Err(error) = self.local.write_mark() {
+            tracing::warn!(%error, "the durable mark could not be written; the next start does without it");
+        }
+    }
+}
+
+fn engine_of(local: &Arc<LocalEngine>) -> Engine {
+    Engine { logs: local.logs(), runs: local.runs(), registers: local.registers() }
+}
+
+/// The maintenance thread; dropping it ends it.
+pub(crate) struct Maintenance {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Maintenance {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic was reported by the panic hook already.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Round {
+    local: Arc<LocalEngine>,
+    core: Arc<Core>,
+    status: Arc<Status>,
+    low: bool,
+}
+
+impl Round {
+    fn run(mut self, stop: &AtomicBool) {
+        let mut rounds = 0_u32;
+        while !stop.load(Ordering::SeqCst) {
+            if let Err(error) = self.local.write_mark().and_then(|()| self.local.prepare_segment()) {
+                tracing::debug!(%error, "maintenance of the log");
+            }
+            if rounds % ROUNDS_PER_LOOK == 0 {
+                self.look_at_the_room();
+            }
+            rounds = rounds.wrapping_add(1);
+            std::thread::park_timeout(MAINTENANCE);
+        }
+    }
+
+    /// Safe mode begins when room is low and ends by itself when there is room.
+    fn look_at_the_room(&mut self) {
+        let low = match self.local.room() {
+            Ok(room) => room.low,
+            Err(error) => {
+                tracing::warn!(%error, "cannot ask for the free space");
+                return;
+            }
+        };
+        if low != self.low {
+            self.low = low;
+            self.core.safe_mode(low);
+            self.status.enter(if low { Phase::SafeMode } else { Phase::Serving });
+            if low {
+                tracing::error!("the disk is nearly full: sends are refused until there is room");
+            } else {
+                tracing::warn!("the disk has room again: sends are taken");
+            }
+        }
+    }
+}
+
+fn master_key(config: &config::Storage) -> Result<MasterKey> {
+    let key = match (&config.master_key_file, &config.master_key_environment) {
+        (Some(file), _) => {
+            let text = read_private(file, "master key", HOW_TO_MAKE_A_KEY)?;
+            parse_master_key(&text, &file.display().to_string())?
+        }
+        (None, Some(name)) => {
+            let text = std::env::var(name)
+                .with_context(|| format!("the master key is not in the environment variable {name}"))?;
+            parse_master_key(text.trim().as_bytes(), &format!("the environment variable {name}"))?
+        }
+        (None, None) => bail!("storage.master_key_file or storage.master_key_environment has to name the master key"),
+    };
+    Ok(MasterKey::new(*key))
+}
+
+/// Reads the data key, or makes one when the directory is new.
+fn data_key(directory: &std::path::Path, master: &MasterKey) -> Result<DataKey> {
+    let file = directory.join(KEYS);
+    if file.exists() {
+        let wrapped = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        return DataKey::unwrap(&wrapped, master)
+            .with_context(|| format!("cannot open {} with this master key", file.display()));
+    }
+    if holds_data(directory)? {
+        bail!(
+            "{} is missing, and the data beside it cannot be read without it\n  put it back from a backup",
+            file.display()
+        );
+    }
+    let key = DataKey::new(*random::<32>()?, KeyEpoch(1));
+    write_private(&file, &key.wrap(master, *random::<12>()?)?)?;
+    Ok(key)
+}
+
+/// Whether anything but the lock is there already.
+fn holds_data(directory: &std::path::Path) -> Result<bool> {
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        if name != "lock" && !name.to_string_lossy().contains(".new") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
