@@ -5,7 +5,7 @@ use super::Finding;
 use super::tree::{Tree, rust_lines};
 
 /// Endings of a bound's name.
-const ENDINGS: &[&str] = &["_MAX", "_MIN", "_MS", "_CAPACITY"];
+const ENDINGS: &[&str] = &["_MAX", "_MS", "_CAPACITY"];
 /// Constants called `.._BYTES` describe layouts while they are smaller than this, and bounds from here on.
 const LAYOUT_BYTES_UNDER: u64 = 4_096;
 const HOME: &str = "crates/types/src/limits.rs";
