@@ -1,0 +1,331 @@
+//! Both machines over a pipe in memory, with a core that follows a script of one user, alice.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use iris_protocol::client::{ClientConfig, ClientConnection, ClientEvent, Entry};
+use iris_protocol::server::{SYNC_REQUEST, ServerConfig, ServerConnection, ServerEvent};
+use iris_protocol::{Capabilities, Versions};
+use iris_types::request::{
+    Answer, Attached, ConversationPage, HistoryFrom, HistoryPage, InboxPage, ReadHistory, Request, RequestId,
+    SendMessage, Sent,
+};
+use iris_types::{
+    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, ErrorCode, HistoryEntry, InboxEntry,
+    InboxItem, InboxMessage, MessageId, Monotonic, Offset, Refusal, Seq, Timestamp, UserId,
+};
+
+pub(crate) const TOKEN: &[u8] = b"header.claims.signature";
+/// 2026-01-01 00:00:00 UTC.
+pub(crate) const START: u64 = 1_767_225_600_000;
+
+pub(crate) fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+pub(crate) fn text(text: &str) -> Body {
+    Body::new(BodyKind::TEXT, Bytes::copy_from_slice(text.as_bytes())).unwrap()
+}
+
+pub(crate) fn message_id(number: u8) -> MessageId {
+    MessageId::from_parts(Timestamp(START + u64::from(number)), [number; 10])
+}
+
+pub(crate) fn message(number: u8, body: &str) -> SendMessage {
+    SendMessage { id: message_id(number), to: user("bob"), previous: None, body: text(body) }
+}
+
+pub(crate) fn conversation() -> ConversationId {
+    ConversationId::direct(&user("alice"), &user("bob"))
+}
+
+/// The core's side: alice's inbox and her conversation with bob.
+pub(crate) struct Core {
+    pub(crate) inbox: Vec<Arc<InboxEntry>>,
+    pub(crate) trimmed_to: u64,
+    pub(crate) cursor: Offset,
+    pub(crate) page_items: usize,
+    /// Whether results of sends tell their place in the inbox; otherwise the entry is pushed.
+    pub(crate) folds_offsets: bool,
+    pub(crate) history: Vec<HistoryEntry>,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self {
+            inbox: Vec::new(),
+            trimmed_to: 0,
+            cursor: Offset(0),
+            page_items: 3,
+            folds_offsets: true,
+            history: Vec::new(),
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn last(&self) -> Offset {
+        Offset(self.inbox.len() as u64)
+    }
+
+    /// Commits a message to the conversation and to alice's inbox.
+    pub(crate) fn commit(
+        &mut self,
+        from: &str,
+        device: Option<&str>,
+        id: MessageId,
+        body: Body,
+    ) -> Arc<InboxEntry> {
+        let seq = Seq(self.history.len() as u64 + 1);
+        let sent_at = Timestamp(START + 1_000 + seq.0);
+        self.history.push(HistoryEntry { seq, id, from: user(from), sent_at, body: body.clone() });
+        let message = InboxMessage {
+            conversation: conversation(),
+            seq,
+            id,
+            from: user(from),
+            with: user("bob"),
+            origin: device.map(|device| DeviceId::new(device).unwrap()),
+            sent_at,
+            body,
+        };
+        let offset = Offset(self.last().0 + 1);
+        let entry = Arc::new(InboxEntry { offset, item: InboxItem::Message(message) });
+        self.inbox.push(Arc::clone(&entry));
+        entry
+    }
+
+    /// Bob writes.
+    pub(crate) fn receive(&mut self, number: u8, body: &str) -> Arc<InboxEntry> {
+        self.commit("bob", None, message_id(number), text(body))
+    }
+
+    pub(crate) fn attached(&self) -> Attached {
+        Attached { cursor: self.cursor, last: self.last(), server_time: Timestamp(START) }
+    }
+
+    /// Answers a request, and what is pushed because of it.
+    pub(crate) fn handle(&mut self, request: Request) -> (Option<Answer>, Vec<Arc<InboxEntry>>) {
+        match request {
+            Request::SendMessage(send) => self.send(send),
+            Request::ReadInbox { after } => (Some(self.page(after)), Vec::new()),
+            Request::Acknowledge { up_to } => (self.acknowledge(up_to), Vec::new()),
+            Request::ReadHistory(read) => (Some(self.history_page(&read)), Vec::new()),
+            Request::ListConversations(_) => {
+                let last_seq = Seq(self.history.len() as u64);
+                let items =
+                    vec![ConversationSummary { conversation: conversation(), with: user("bob"), last_seq }];
+                (Some(Answer::Conversations(ConversationPage { items, more: false })), Vec::new())
+            }
+        }
+    }
+
+    fn send(&mut self, send: SendMessage) -> (Option<Answer>, Vec<Arc<InboxEntry>>) {
+        let entry = self.commit("alice", Some("phone"), send.id, send.body);
+        let InboxItem::Message(message) = &entry.item;
+        let sent = Sent {
+            id: message.id,
+            conversation: message.conversation,
+            seq: message.seq,
+            sent_at: message.sent_at,
+            offset: self.folds_offsets.then_some(entry.offset),
+        };
+        // A push of what was folded in does no harm: the connection drops it.
+        (Some(Answer::Sent(sent)), vec![Arc::clone(&entry)])
+    }
+
+    fn page(&self, after: Offset) -> Answer {
+        if after > self.last() {
+            return refusal(ErrorCode::CursorAhead);
+        }
+        let gap = (after.0 < self.trimmed_to).then(|| (Offset(after.0 + 1), Offset(self.trimmed_to)));
+        let first = after.0.max(self.trimmed_to) as usize;
+        let entries = self.inbox[first..].iter().take(self.page_items).cloned().collect();
+        Answer::InboxPage(InboxPage { after, gap, entries, last: self.last() })
+    }
+
+    fn acknowledge(&mut self, up_to: Offset) -> Option<Answer> {
+        if up_to > self.last() {
+            return Some(refusal(ErrorCode::CursorAhead));
+        }
+        self.cursor = self.cursor.max(up_to);
+        None
+    }
+
+    fn history_page(&self, read: &ReadHistory) -> Answer {
+        let limit = usize::from(read.limit);
+        let fits = |entry: &&HistoryEntry| match read.from {
+            HistoryFrom::Latest => true,
+            HistoryFrom::Before(seq) => entry.seq < seq,
+            HistoryFrom::After(seq) => entry.seq > seq,
+        };
+        let all: Vec<_> = self.history.iter().filter(fits).cloned().collect();
+        let more = all.len() > limit;
+        let entries = match read.from {
+            HistoryFrom::After(_) => all.into_iter().take(limit).collect(),
+            _ => all[all.len().saturating_sub(limit)..].to_vec(),
+        };
+        Answer::HistoryPage(HistoryPage { conversation: conversation(), entries, more })
+    }
+}
+
+pub(crate) fn refusal(code: ErrorCode) -> Answer {
+    Answer::Refused { refusal: Refusal::new(code), server_time: Timestamp(START) }
+}
+
+/// One of the two directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+/// Both machines and the core.
+pub(crate) struct Pair {
+    pub(crate) client: ClientConnection,
+    pub(crate) server: ServerConnection,
+    pub(crate) core: Core,
+    pub(crate) events: Vec<ClientEvent>,
+    /// Every flight of bytes, in order.
+    pub(crate) flights: Vec<(Side, Vec<u8>)>,
+    pub(crate) now: Monotonic,
+    /// Bytes handed over at once; 0: all.
+    pub(crate) piece_bytes: usize,
+    /// Whether the client acknowledges what it gets, as a client does.
+    pub(crate) acknowledges: bool,
+}
+
+pub(crate) fn login(versions: Versions) -> ClientConfig {
+    ClientConfig {
+        versions,
+        capabilities: Capabilities::ALL,
+        token: Bytes::from_static(TOKEN),
+        device: DeviceId::new("phone").unwrap(),
+        nonce: [0x5a; 16],
+        at: Timestamp(START),
+    }
+}
+
+impl Pair {
+    pub(crate) fn new(client: Versions, server: &Arc<ServerConfig>) -> Self {
+        let now = Monotonic(1_000);
+        Self {
+            client: ClientConnection::new(login(client), now),
+            server: ServerConnection::new(server, now),
+            core: Core::default(),
+            events: Vec::new(),
+            flights: Vec::new(),
+            now,
+            piece_bytes: 0,
+            acknowledges: true,
+        }
+    }
+
+    /// Moves bytes and answers requests until nothing moves any more.
+    pub(crate) fn settle(&mut self) {
+        while self.client_flight() | self.server_flight() {}
+    }
+
+    /// Bob writes, and the core pushes.
+    pub(crate) fn receive(&mut self, number: u8, body: &str) {
+        let entry = self.core.receive(number, body);
+        self.server.push(&entry);
+    }
+
+    pub(crate) fn client_flight(&mut self) -> bool {
+        let mut bytes = Vec::new();
+        if !self.client.transmit(&mut bytes) {
+            return false;
+        }
+        for piece in pieces(&bytes, self.piece_bytes) {
+            let mut events = Vec::new();
+            self.server.receive(piece, self.now, &mut events);
+            events.into_iter().for_each(|event| self.serve(event));
+        }
+        self.flights.push((Side::Client, bytes));
+        true
+    }
+
+    pub(crate) fn server_flight(&mut self) -> bool {
+        let mut bytes = Vec::new();
+        if !self.server.transmit(&mut bytes) {
+            return false;
+        }
+        for piece in pieces(&bytes, self.piece_bytes) {
+            let from = self.events.len();
+            self.client.receive(piece, self.now, &mut self.events);
+            if self.acknowledges {
+                acknowledge(&mut self.client, &self.events[from..]);
+            }
+        }
+        self.flights.push((Side::Server, bytes));
+        true
+    }
+
+    fn serve(&mut self, event: ServerEvent) {
+        match event {
+            ServerEvent::Authenticate { token, .. } => {
+                assert_eq!(token, TOKEN);
+                self.server.answer(RequestId(0), Answer::Attached(self.core.attached()));
+            }
+            ServerEvent::Request { id, request } => {
+                assert_eq!(id == SYNC_REQUEST, matches!(request, Request::ReadInbox { .. }));
+                let (answer, pushed) = self.core.handle(request);
+                answer.into_iter().for_each(|answer| self.server.answer(id, answer));
+                pushed.iter().for_each(|entry| self.server.push(entry));
+            }
+            ServerEvent::Close => {}
+        }
+    }
+
+    /// What the device was given, in order: offsets of entries and of results, negative for gaps' ends.
+    pub(crate) fn given(&self) -> Vec<i64> {
+        let mut given = Vec::new();
+        for event in &self.events {
+            match event {
+                ClientEvent::Entries { gap, entries } => {
+                    given.extend(gap.iter().flat_map(|(first, last)| [-(first.0 as i64), -(last.0 as i64)]));
+                    given.extend(entries.iter().map(|entry| entry.offset().0 as i64));
+                }
+                ClientEvent::Sent { sent, .. } => given.extend(sent.offset.map(|offset| offset.0 as i64)),
+                _ => {}
+            }
+        }
+        given
+    }
+
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let entries = self.events.iter().flat_map(|event| match event {
+            ClientEvent::Entries { entries, .. } => entries.as_slice(),
+            _ => &[],
+        });
+        entries
+            .map(|entry| match entry {
+                Entry::Message { message, .. } => message.body.as_text().unwrap().to_owned(),
+                Entry::OwnSent { .. } => "(own)".to_owned(),
+            })
+            .collect()
+    }
+}
+
+/// Stores at once and says so.
+fn acknowledge(client: &mut ClientConnection, events: &[ClientEvent]) {
+    for event in events {
+        match event {
+            ClientEvent::Entries { gap, entries } => {
+                let last = entries.last().map(Entry::offset).or(gap.map(|(_, last)| last));
+                last.into_iter().for_each(|last| client.acknowledge(last));
+            }
+            ClientEvent::Sent { sent, .. } => {
+                sent.offset.into_iter().for_each(|offset| client.acknowledge(offset));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn pieces(bytes: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
+    bytes.chunks(if size == 0 { bytes.len() } else { size })
+}
