@@ -1,1 +1,45 @@
-//! The domain: a command against a vnode's state becomes events and effects.
+//! The domain: a command against loaded state becomes events and answers.
+//!
+//! Pure functions over plain data. Not here: loading, committing, sending (all `iris-worker`), byte layouts of
+//! runs (`iris-tables`) and of the wire (`iris-protocol`). A decision changes the state that it is given at once;
+//! the worker commits its [`Event`]s and lets nothing that saw them leave before that. A [`Stamp`] on every state
+//! says which chunk carries the last event that touched it.
+//!
+//! One file per action: [`send_message`], [`deliver`], [`attach`], [`acknowledge`], [`read_inbox`],
+//! [`read_history`], [`list_conversations`], [`revoke`]; what they decide on: [`Conversation`], [`Inbox`],
+//! [`Devices`], [`streams`]; what is committed: [`events`]; what that means on disk: [`rows`].
+
+pub mod acknowledge;
+pub mod attach;
+pub mod codec;
+pub mod conversation;
+pub mod deliver;
+pub mod devices;
+pub mod events;
+pub mod forward;
+pub mod inbox;
+pub mod list_conversations;
+pub mod nonces;
+pub mod page;
+pub mod read_history;
+pub mod read_inbox;
+pub mod revoke;
+pub mod rows;
+pub mod send_message;
+pub mod streams;
+
+pub use codec::Malformed;
+pub use conversation::{Conversation, Side};
+pub use devices::Devices;
+pub use events::{ChunkReader, ChunkWriter, Event};
+pub use forward::Forward;
+pub use inbox::Inbox;
+pub use nonces::Nonces;
+
+/// Number of the chunk that carries an event: grows by one from chunk to chunk of one worker. What is stamped
+/// with it may be shown once that chunk is committed. Zero: committed before this worker began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp(pub u64);
+
+/// A map whose order is never looked at; its hasher is fixed, so that a run repeats exactly.
+pub type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;

@@ -1,0 +1,87 @@
+//! A login: whether the device may come in, and its registration.
+
+use iris_types::limits::{DEVICES_PER_USER_MAX, LOGIN_SKEW_MS_MAX};
+use iris_types::request::Login;
+use iris_types::{ErrorCode, Offset, Timestamp, UserId};
+
+use crate::devices::Device;
+use crate::events::Event;
+use crate::nonces::{Nonces, Taken};
+use crate::{Devices, Inbox, Stamp};
+
+/// The device is in: commit the event, if there is one, then answer.
+#[derive(Debug)]
+pub struct Accepted {
+    pub event: Option<Event>,
+    pub cursor: Offset,
+}
+
+/// Decides a login. `started_at`: when this worker was made; what was said before is not known to it. Nonces are
+/// remembered by the caller when the login is accepted.
+///
+/// # Errors
+/// The code of the refusal; nothing was changed.
+pub fn decide(
+    inbox: &mut Inbox,
+    login: &Login,
+    nonces: &Nonces,
+    (now, started_at): (Timestamp, Timestamp),
+    stamp: Stamp,
+) -> Result<Accepted, ErrorCode> {
+    check_time(login.at, now, started_at)?;
+    let known = inbox.devices.as_deref();
+    check_token(known, login)?;
+    check_nonce(known, login, nonces)?;
+    let is_registered = known.is_some_and(|devices| devices.device(&login.device).is_some());
+    if !is_registered && known.is_some_and(|devices| devices.list.len() >= DEVICES_PER_USER_MAX) {
+        return Err(ErrorCode::TooManyDevices);
+    }
+    // Its time could come again after a restart, for it is not over yet.
+    let is_ahead = login.at >= now;
+    let devices = inbox.devices.get_or_insert_default();
+    if !is_registered {
+        register(devices, login);
+    }
+    if is_ahead {
+        devices.nonces_ahead.push((login.nonce, login.at));
+    }
+    let cursor = devices.device(&login.device).map_or(Offset::ZERO, |device| device.cursor);
+    let event = (!is_registered || is_ahead).then(|| change(inbox, &login.user, now, stamp));
+    Ok(Accepted { event, cursor })
+}
+
+/// The event that writes a user's devices as they are now.
+pub fn change(inbox: &mut Inbox, user: &UserId, now: Timestamp, stamp: Stamp) -> Event {
+    let devices = inbox.devices.get_or_insert_default();
+    devices.expire(now);
+    let bytes = devices.encode();
+    inbox.touched = stamp;
+    inbox.devices_touched = stamp;
+    Event::Devices { user: user.clone(), devices: bytes }
+}
+
+fn check_time(at: Timestamp, now: Timestamp, started_at: Timestamp) -> Result<(), ErrorCode> {
+    let skew = at.millis_since(now).max(now.millis_since(at));
+    if skew > LOGIN_SKEW_MS_MAX || at < started_at { Err(ErrorCode::StaleTimestamp) } else { Ok(()) }
+}
+
+fn check_token(known: Option<&Devices>, login: &Login) -> Result<(), ErrorCode> {
+    let is_revoked = known.is_some_and(|devices| devices.is_revoked(&login.token));
+    if is_revoked { Err(ErrorCode::TokenRevoked) } else { Ok(()) }
+}
+
+fn check_nonce(known: Option<&Devices>, login: &Login, nonces: &Nonces) -> Result<(), ErrorCode> {
+    let is_stored =
+        known.is_some_and(|devices| devices.nonces_ahead.iter().any(|(nonce, _)| *nonce == login.nonce));
+    match nonces.check(&login.user, &login.nonce) {
+        _ if is_stored => Err(ErrorCode::NonceReplayed),
+        Taken::Replayed => Err(ErrorCode::NonceReplayed),
+        Taken::Full => Err(ErrorCode::Busy),
+        Taken::Fresh => Ok(()),
+    }
+}
+
+fn register(devices: &mut Devices, login: &Login) {
+    let (name, cursor) = (login.device.clone(), Offset::ZERO);
+    devices.list.push(Device { name, cursor, acknowledged: cursor });
+}

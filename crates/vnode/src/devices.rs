@@ -1,0 +1,104 @@
+//! A user's devices, their cursors, and what was revoked.
+//!
+//! Layout of the row (`d`, user): revoked-before 8 (ms); number of devices 1, each: name (1 + n), cursor 8;
+//! number of revoked tokens 2, each: id 16, expires-at 8 (ms); number of nonces 2, each: nonce 16, time 8 (ms).
+
+use bytes::{BufMut, Bytes, BytesMut};
+use iris_types::limits::{LOGIN_SKEW_MS_MAX, NONCE_BYTES};
+use iris_types::request::TokenFacts;
+use iris_types::{DeviceId, Offset, Timestamp};
+
+use crate::codec::{Malformed, Reader, put_name};
+
+/// One user's devices and revocations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    pub list: Vec<Device>,
+    /// Tokens issued up to here are refused; 0: none.
+    pub revoked_before: Timestamp,
+    /// Tokens refused one by one, until they would have expired anyway.
+    pub revoked: Vec<([u8; 16], Timestamp)>,
+    /// Nonces of logins whose device's clock was ahead: they could be replayed after a restart, because their
+    /// time does not lie before it.
+    pub nonces_ahead: Vec<([u8; NONCE_BYTES], Timestamp)>,
+}
+
+/// A registered device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    pub name: DeviceId,
+    /// Last offset that it has acknowledged, as decided.
+    pub cursor: Offset,
+    /// Acknowledged since, not decided yet; never stored.
+    pub acknowledged: Offset,
+}
+
+impl Devices {
+    #[must_use]
+    pub fn device(&self, name: &DeviceId) -> Option<&Device> {
+        self.list.iter().find(|device| device.name == *name)
+    }
+
+    pub fn device_mut(&mut self, name: &DeviceId) -> Option<&mut Device> {
+        self.list.iter_mut().find(|device| device.name == *name)
+    }
+
+    #[must_use]
+    pub fn is_revoked(&self, token: &TokenFacts) -> bool {
+        token.issued_at <= self.revoked_before && self.revoked_before > Timestamp(0)
+            || self.revoked.iter().any(|(id, _)| *id == token.id)
+    }
+
+    /// Forgets what time has made pointless.
+    pub fn expire(&mut self, now: Timestamp) {
+        self.revoked.retain(|(_, expires_at)| expires_at.plus_millis(LOGIN_SKEW_MS_MAX) >= now);
+        self.nonces_ahead.retain(|(_, at)| at.plus_millis(2 * LOGIN_SKEW_MS_MAX) >= now);
+    }
+
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(16 + self.bytes());
+        bytes.put_u64(self.revoked_before.0);
+        bytes.put_u8(u8::try_from(self.list.len()).unwrap_or(u8::MAX));
+        for device in &self.list {
+            put_name(&mut bytes, device.name.as_bytes());
+            bytes.put_u64(device.cursor.0);
+        }
+        put_dated(&mut bytes, &self.revoked);
+        put_dated(&mut bytes, &self.nonces_ahead);
+        bytes.freeze()
+    }
+
+    /// # Errors
+    /// [`Malformed`].
+    pub fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes, "devices row");
+        let revoked_before = reader.timestamp()?;
+        let mut list = Vec::new();
+        for _ in 0..reader.u8()? {
+            let (name, cursor) = (reader.device()?, reader.offset()?);
+            list.push(Device { name, cursor, acknowledged: cursor });
+        }
+        let (revoked, nonces_ahead) = (read_dated(&mut reader)?, read_dated(&mut reader)?);
+        reader.end()?;
+        Ok(Self { list, revoked_before, revoked, nonces_ahead })
+    }
+
+    /// Bytes of memory, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.list.len() * 64 + (self.revoked.len() + self.nonces_ahead.len()) * 24
+    }
+}
+
+fn put_dated(bytes: &mut BytesMut, items: &[([u8; 16], Timestamp)]) {
+    bytes.put_u16(u16::try_from(items.len()).unwrap_or(u16::MAX));
+    for (id, at) in items.iter().take(usize::from(u16::MAX)) {
+        bytes.put_slice(id);
+        bytes.put_u64(at.0);
+    }
+}
+
+fn read_dated(reader: &mut Reader) -> Result<Vec<([u8; 16], Timestamp)>, Malformed> {
+    (0..reader.u16()?).map(|_| Ok((reader.array()?, reader.timestamp()?))).collect()
+}

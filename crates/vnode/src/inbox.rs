@@ -1,0 +1,46 @@
+//! A user in memory: the inbox's ends and the devices.
+
+use iris_types::Offset;
+
+use crate::{Devices, Stamp};
+
+/// What of a user is needed to decide.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// Last offset decided.
+    pub last: Offset,
+    /// Last offset committed: what pages and logins show.
+    pub committed: Offset,
+    /// Entries up to here are gone.
+    pub trimmed: Offset,
+    /// `None` for a user who never logged in.
+    pub devices: Option<Box<Devices>>,
+    /// Chunk of the last event of any kind.
+    pub touched: Stamp,
+    /// Chunk of the last event that changed [`Self::devices`].
+    pub devices_touched: Stamp,
+}
+
+impl Inbox {
+    /// As the rows say.
+    #[must_use]
+    pub fn new(last: Offset, trimmed: Offset, devices: Option<Devices>) -> Self {
+        Self { last, committed: last, trimmed, devices: devices.map(Box::new), ..Self::default() }
+    }
+
+    /// Entries up to here need not enter a run: every registered device, and there is one, has them for sure.
+    #[must_use]
+    pub fn elidable(&self, committed: Stamp) -> Option<Offset> {
+        if self.devices_touched > committed {
+            return None;
+        }
+        let cursors = self.devices.as_ref()?.list.iter().map(|device| device.cursor);
+        cursors.min().filter(|cursor| *cursor > self.trimmed)
+    }
+
+    /// Bytes of memory, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.devices.as_ref().map_or(0, |devices| devices.bytes())
+    }
+}

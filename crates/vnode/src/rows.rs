@@ -1,0 +1,283 @@
+//! Keys and values of every kind of row. Integers are big-endian; names contain no zero byte, so a zero ends
+//! them in keys.
+//!
+//! | table   | key                                    | value |
+//! |---------|----------------------------------------|-------|
+//! | History | conversation 16, seq 8                 | side 1, id 16, sent-at 8, kind 1, body |
+//! | Inbox   | user, 0, offset 8                      | conversation 16, seq 8, id 16, sent-at 8, own 1, with (1 + n), origin device (1 + n, 0: none), kind 1, body |
+//! | Dedup   | id 16, conversation 16, side 1         | seq 8, sent-at 8, hash 16 |
+//! | Head    | `c`, conversation 16                   | last seq 8, lower name (1 + n), higher name (1 + n) |
+//! | Head    | `o`, user                              | last offset 8 |
+//! | Head    | `t`, user                              | trimmed-to 8: entries up to here are gone |
+//! | Head    | `d`, user                              | [`crate::Devices`] |
+//! | Head    | `x`, user, 0, conversation 16          | last seq 8, other member (1 + n) |
+//! | Head    | `s`, destination vnode 2               | last position given 8, last position confirmed 8 |
+//! | Head    | `w`, source vnode 2                    | last position taken 8 |
+//! | Stream  | destination vnode 2, position 8        | [`crate::Forward`] |
+//!
+//! A dedup key begins with the id because ids begin with their time: a new id lies outside of every older run.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use iris_types::{
+    ConversationId, HistoryEntry, InboxEntry, InboxItem, InboxMessage, MessageId, Offset, Position, Seq,
+    Timestamp, UserId, VnodeId,
+};
+
+use crate::codec::{Malformed, Reader, put_body, put_name};
+use crate::conversation::Side;
+
+#[must_use]
+pub fn history_key(conversation: ConversationId, seq: Seq) -> Bytes {
+    let mut key = BytesMut::with_capacity(24);
+    key.put_slice(&conversation.0);
+    key.put_u64(seq.0);
+    key.freeze()
+}
+
+#[must_use]
+pub fn history_value(side: Side, entry: &HistoryEntry) -> Bytes {
+    let mut value = BytesMut::with_capacity(26 + entry.body.bytes().len());
+    value.put_u8(side.number());
+    value.put_slice(&entry.id.to_bytes());
+    value.put_u64(entry.sent_at.0);
+    put_body(&mut value, &entry.body);
+    value.freeze()
+}
+
+/// # Errors
+/// [`Malformed`]; `names` are the lower and the higher member.
+pub fn read_history(key: &[u8], value: Bytes, names: [&UserId; 2]) -> Result<HistoryEntry, Malformed> {
+    let what = "history row";
+    let seq = key.get(16..).and_then(|seq| seq.try_into().ok()).map(u64::from_be_bytes);
+    let mut reader = Reader::new(value, what);
+    let side = Side::from_number(reader.u8()?).ok_or(Malformed(what))?;
+    Ok(HistoryEntry {
+        seq: Seq(seq.ok_or(Malformed(what))?),
+        from: side.of(names).clone(),
+        id: reader.message()?,
+        sent_at: reader.timestamp()?,
+        body: reader.rest_as_body()?,
+    })
+}
+
+#[must_use]
+pub fn inbox_key(user: &UserId, offset: Offset) -> Bytes {
+    let mut key = BytesMut::with_capacity(user.as_bytes().len() + 9);
+    key.put_slice(user.as_bytes());
+    key.put_u8(0);
+    key.put_u64(offset.0);
+    key.freeze()
+}
+
+/// User name and offset of a key.
+#[must_use]
+pub fn split_inbox_key(key: &[u8]) -> Option<(&[u8], Offset)> {
+    let (front, offset) = key.split_last_chunk::<8>()?;
+    let (zero, user) = front.split_last()?;
+    (*zero == 0).then_some((user, Offset(u64::from_be_bytes(*offset))))
+}
+
+#[must_use]
+pub fn inbox_value(message: &InboxMessage) -> Bytes {
+    let origin = message.origin.as_ref().map_or(&[][..], |device| device.as_bytes());
+    let names = message.with.as_bytes().len() + origin.len();
+    let mut value = BytesMut::with_capacity(52 + names + message.body.bytes().len());
+    value.put_slice(&message.conversation.0);
+    value.put_u64(message.seq.0);
+    value.put_slice(&message.id.to_bytes());
+    value.put_u64(message.sent_at.0);
+    value.put_u8(u8::from(message.origin.is_some()));
+    put_name(&mut value, message.with.as_bytes());
+    put_name(&mut value, origin);
+    put_body(&mut value, &message.body);
+    value.freeze()
+}
+
+/// # Errors
+/// [`Malformed`]; `owner` is whose inbox it is.
+pub fn read_inbox(key: &[u8], value: Bytes, owner: &UserId) -> Result<Arc<InboxEntry>, Malformed> {
+    let what = "inbox row";
+    let (_, offset) = split_inbox_key(key).ok_or(Malformed(what))?;
+    let mut reader = Reader::new(value, what);
+    let (conversation, seq, id) = (reader.conversation()?, reader.seq()?, reader.message()?);
+    let (sent_at, own, with) = (reader.timestamp()?, reader.u8()? != 0, reader.user()?);
+    let (origin, body) = (reader.optional_device()?, reader.rest_as_body()?);
+    let from = if own { owner.clone() } else { with.clone() };
+    let message = InboxMessage { conversation, seq, id, from, with, origin, sent_at, body };
+    Ok(Arc::new(InboxEntry { offset, item: InboxItem::Message(message) }))
+}
+
+#[must_use]
+pub fn dedup_key(id: MessageId, conversation: ConversationId, side: Side) -> Bytes {
+    let mut key = BytesMut::with_capacity(33);
+    key.put_slice(&id.to_bytes());
+    key.put_slice(&conversation.0);
+    key.put_u8(side.number());
+    key.freeze()
+}
+
+/// What the first send of an id led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct First {
+    pub seq: Seq,
+    pub sent_at: Timestamp,
+    /// First 16 bytes of SHA-256 over kind and body.
+    pub hash: [u8; 16],
+}
+
+#[must_use]
+pub fn dedup_value(first: &First) -> Bytes {
+    let mut value = BytesMut::with_capacity(32);
+    value.put_u64(first.seq.0);
+    value.put_u64(first.sent_at.0);
+    value.put_slice(&first.hash);
+    value.freeze()
+}
+
+/// # Errors
+/// [`Malformed`]; likewise below.
+pub fn read_dedup(value: Bytes) -> Result<First, Malformed> {
+    let mut reader = Reader::new(value, "dedup row");
+    let first = First { seq: reader.seq()?, sent_at: reader.timestamp()?, hash: reader.array()? };
+    reader.end()?;
+    Ok(first)
+}
+
+#[must_use]
+pub fn conversation_key(conversation: ConversationId) -> Bytes {
+    head_key(b'c', &conversation.0)
+}
+
+#[must_use]
+pub fn conversation_value(last: Seq, lower: &UserId, higher: &UserId) -> Bytes {
+    let mut value = BytesMut::with_capacity(10 + lower.as_bytes().len() + higher.as_bytes().len());
+    value.put_u64(last.0);
+    put_name(&mut value, lower.as_bytes());
+    put_name(&mut value, higher.as_bytes());
+    value.freeze()
+}
+
+pub fn read_conversation(value: Bytes) -> Result<(Seq, UserId, UserId), Malformed> {
+    let mut reader = Reader::new(value, "conversation head");
+    let head = (reader.seq()?, reader.user()?, reader.user()?);
+    reader.end()?;
+    Ok(head)
+}
+
+#[must_use]
+pub fn last_offset_key(user: &UserId) -> Bytes {
+    head_key(b'o', user.as_bytes())
+}
+
+#[must_use]
+pub fn trimmed_key(user: &[u8]) -> Bytes {
+    head_key(b't', user)
+}
+
+#[must_use]
+pub fn devices_key(user: &UserId) -> Bytes {
+    head_key(b'd', user.as_bytes())
+}
+
+/// Name of the user when the key is that of a last offset.
+#[must_use]
+pub fn split_last_offset_key(key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(b"o")
+}
+
+#[must_use]
+pub fn offset_value(offset: Offset) -> Bytes {
+    Bytes::copy_from_slice(&offset.0.to_be_bytes())
+}
+
+pub fn read_offset(value: Bytes) -> Result<Offset, Malformed> {
+    let mut reader = Reader::new(value, "offset row");
+    let offset = reader.offset()?;
+    reader.end()?;
+    Ok(offset)
+}
+
+#[must_use]
+pub fn listed_key(user: &UserId, conversation: ConversationId) -> Bytes {
+    let mut key = BytesMut::with_capacity(user.as_bytes().len() + 18);
+    key.put_u8(b'x');
+    key.put_slice(user.as_bytes());
+    key.put_u8(0);
+    key.put_slice(&conversation.0);
+    key.freeze()
+}
+
+#[must_use]
+pub fn listed_value(last: Seq, with: &UserId) -> Bytes {
+    let mut value = BytesMut::with_capacity(9 + with.as_bytes().len());
+    value.put_u64(last.0);
+    put_name(&mut value, with.as_bytes());
+    value.freeze()
+}
+
+pub fn read_listed(value: Bytes) -> Result<(Seq, UserId), Malformed> {
+    let mut reader = Reader::new(value, "conversation list row");
+    let line = (reader.seq()?, reader.user()?);
+    reader.end()?;
+    Ok(line)
+}
+
+#[must_use]
+pub fn outgoing_key(destination: VnodeId) -> Bytes {
+    head_key(b's', &destination.0.to_be_bytes())
+}
+
+#[must_use]
+pub fn outgoing_value(last: Position, confirmed: Position) -> Bytes {
+    let mut value = BytesMut::with_capacity(16);
+    value.put_u64(last.0);
+    value.put_u64(confirmed.0);
+    value.freeze()
+}
+
+pub fn read_outgoing(value: Bytes) -> Result<(Position, Position), Malformed> {
+    let mut reader = Reader::new(value, "outgoing stream row");
+    let positions = (reader.position()?, reader.position()?);
+    reader.end()?;
+    Ok(positions)
+}
+
+#[must_use]
+pub fn watermark_key(source: VnodeId) -> Bytes {
+    head_key(b'w', &source.0.to_be_bytes())
+}
+
+pub fn read_watermark(value: Bytes) -> Result<Position, Malformed> {
+    read_offset(value).map(|value| Position(value.0))
+}
+
+/// The vnode that an outgoing-stream or watermark key names.
+#[must_use]
+pub fn split_vnode_key(key: &[u8]) -> Option<VnodeId> {
+    let vnode: [u8; 2] = key.get(1..)?.try_into().ok()?;
+    Some(VnodeId(u16::from_be_bytes(vnode)))
+}
+
+#[must_use]
+pub fn stream_key(destination: VnodeId, position: Position) -> Bytes {
+    let mut key = BytesMut::with_capacity(10);
+    key.put_u16(destination.0);
+    key.put_u64(position.0);
+    key.freeze()
+}
+
+/// Destination and position of a stream row's key.
+#[must_use]
+pub fn split_stream_key(key: &[u8]) -> Option<(VnodeId, Position)> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(key), "stream key");
+    Some((reader.vnode().ok()?, reader.position().ok()?))
+}
+
+fn head_key(kind: u8, name: &[u8]) -> Bytes {
+    let mut key = BytesMut::with_capacity(1 + name.len());
+    key.put_u8(kind);
+    key.put_slice(name);
+    key.freeze()
+}

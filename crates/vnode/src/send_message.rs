@@ -1,0 +1,153 @@
+//! A send: the conversation's vnode gives it a seq, once.
+
+use iris_types::limits::{DEDUP_WINDOW_MS, ID_AHEAD_MS_MAX};
+use iris_types::planted::{Bug, is_planted};
+use iris_types::request::{SendMessage, Sent};
+use iris_types::{Body, ErrorCode, MessageId, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::Stamp;
+use crate::conversation::{Conversation, Recent, Side};
+use crate::events::MessageEvent;
+use crate::rows::First;
+
+/// What is known of the ids that a send names, from committed rows. Uncommitted sends the conversation knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lookups {
+    /// Dedup row of the send's own id.
+    pub first: Option<First>,
+    /// Whether there is a dedup row of the predecessor's id. Looked at only where [`needs_previous`] says so.
+    pub previous: bool,
+}
+
+/// What becomes of a send.
+#[derive(Debug)]
+pub enum Decision {
+    /// Commit the event; then the answer may leave.
+    New { event: MessageEvent, sent: Sent },
+    /// The first answer again, once the chunk `after` is committed.
+    Duplicate { sent: Sent, after: Stamp },
+    /// Nothing changes; the refusal may leave once the chunk `after` is committed.
+    Refused { code: ErrorCode, after: Stamp },
+}
+
+/// Whether the predecessor has to be looked up in committed rows: memory does not know it.
+#[must_use]
+pub fn needs_previous(conversation: &Conversation, side: Side, previous: MessageId) -> bool {
+    let last = conversation.last_ids[usize::from(side.number())];
+    last != Some(previous) && conversation.recent_of(previous, side).is_none()
+}
+
+/// Decides a send by the member on `side`; `stamp` is that of the chunk now gathered.
+pub fn decide(
+    conversation: &mut Conversation,
+    side: Side,
+    send: &SendMessage,
+    lookups: Lookups,
+    now: Timestamp,
+    stamp: Stamp,
+) -> Decision {
+    let hash = body_hash(&send.body);
+    // Before any other rule: a retry gets the first answer whatever has changed since.
+    if let Some((first, after)) = first_of(conversation, side, send.id, lookups.first) {
+        return repeat(conversation, send.id, first, hash, after);
+    }
+    if let Err(code) = check_id(send.id, now).and_then(|()| check_previous(conversation, side, send, lookups))
+    {
+        return Decision::Refused { code, after: conversation.touched };
+    }
+    match conversation.last.next() {
+        Some(seq) => {
+            let first = First { seq, sent_at: now, hash };
+            append(conversation, side, send, first, stamp)
+        }
+        None => Decision::Refused { code: ErrorCode::Unavailable, after: conversation.touched },
+    }
+}
+
+/// First 16 bytes of SHA-256 over kind and bytes: enough to tell another body under the same id.
+#[must_use]
+pub fn body_hash(body: &Body) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    hash.update([body.kind().0]);
+    hash.update(body.bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest[..16]);
+    short
+}
+
+fn first_of(
+    conversation: &Conversation,
+    side: Side,
+    id: MessageId,
+    stored: Option<First>,
+) -> Option<(First, Stamp)> {
+    let recent = conversation.recent_of(id, side).map(|recent| (recent.first, recent.stamp));
+    recent.or(stored.map(|first| (first, Stamp::default())))
+}
+
+fn repeat(
+    conversation: &Conversation,
+    id: MessageId,
+    first: First,
+    hash: [u8; 16],
+    after: Stamp,
+) -> Decision {
+    let after = if is_planted(Bug::DuplicateAckBeforeCommit) { Stamp::default() } else { after };
+    if first.hash != hash {
+        return Decision::Refused { code: ErrorCode::IdConflict, after };
+    }
+    let (seq, sent_at) = (first.seq, first.sent_at);
+    let sent = Sent { id, conversation: conversation.id, seq, sent_at, offset: None };
+    Decision::Duplicate { sent, after }
+}
+
+fn check_id(id: MessageId, now: Timestamp) -> Result<(), ErrorCode> {
+    if now.millis_since(id.timestamp()) > DEDUP_WINDOW_MS {
+        Err(ErrorCode::IdTooOld)
+    } else if id.timestamp().millis_since(now) > ID_AHEAD_MS_MAX {
+        Err(ErrorCode::IdInFuture)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_previous(
+    conversation: &Conversation,
+    side: Side,
+    send: &SendMessage,
+    lookups: Lookups,
+) -> Result<(), ErrorCode> {
+    let Some(previous) = send.previous else { return Ok(()) };
+    // Decided is enough: chunks commit in order, so this one never without that one.
+    let is_settled = lookups.previous || !needs_previous(conversation, side, previous);
+    if is_settled || is_planted(Bug::PredecessorIgnored) { Ok(()) } else { Err(ErrorCode::OutOfOrder) }
+}
+
+fn append(
+    conversation: &mut Conversation,
+    side: Side,
+    send: &SendMessage,
+    first: First,
+    stamp: Stamp,
+) -> Decision {
+    conversation.last = first.seq;
+    conversation.touched = stamp;
+    conversation.recent.push_back(Recent { id: send.id, side, first, stamp });
+    conversation.last_ids[usize::from(side.number())] = Some(send.id);
+    let First { seq, sent_at, hash } = first;
+    let sent = Sent { id: send.id, conversation: conversation.id, seq, sent_at, offset: None };
+    let event = MessageEvent {
+        conversation: conversation.id,
+        lower: conversation.lower.clone(),
+        higher: conversation.higher.clone(),
+        side,
+        seq,
+        id: send.id,
+        sent_at,
+        hash,
+        body: send.body.clone(),
+    };
+    Decision::New { event, sent }
+}
