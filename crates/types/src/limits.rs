@@ -79,6 +79,8 @@ pub const LINK_ITEMS_MAX: usize = 65_536;
 pub const BUSY_RETRY_AFTER_MS: u32 = 200;
 /// Bytes of a handshake's messages in one direction: a hybrid ClientHello has about 1,800.
 pub const HANDSHAKE_BYTES_MAX: usize = 32 * 1_024;
+/// Milliseconds that a closed connection waits for the client to read why, before its socket goes.
+pub const LINGER_MS_MAX: u64 = 2_000;
 /// Milliseconds that an event loop rests at most between two turns under load, so that more answers and pushes
 /// share a record and a write.
 pub const LOOP_REST_MS_MAX: u64 = 20;
@@ -150,3 +152,15 @@ pub const STORED_CHUNK_BYTES_MAX: usize = 4 * CHUNK_BYTES_MAX;
 pub const REGISTER_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a register's value: a manifest of a vnode with tens of thousands of runs.
 pub const REGISTER_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Sends of a device on their way at once, unless it is told otherwise; more wait in the outbox.
+pub const CLIENT_WINDOW: usize = 256;
+/// Calls of an application that wait for its client; further ones wait in their caller.
+pub const CLIENT_CALLS_MAX: usize = 256;
+/// Events about the connection that wait for an application that does not read; the oldest make room.
+pub const PASSING_EVENTS_MAX: usize = 256;
+/// Bytes of pages that a client's database may keep in memory.
+pub const CLIENT_CACHE_BYTES: usize = 8 * 1_024 * 1_024;
+/// Bytes that a client reads at once.
+pub const CLIENT_READ_BYTES: usize = 64 * 1_024;
+/// Milliseconds that a client takes to write what waits and to close its connection.
+pub const GOODBYE_MS_MAX: u64 = 1_000;
