@@ -1,6 +1,7 @@
 //! Who the device is, and the time that it is told.
 
 use iris_protocol::Versions;
+use iris_types::limits::CLIENT_WINDOW;
 use iris_types::{DeviceId, Monotonic, Timestamp, UserId};
 
 /// What a machine is made with.
@@ -15,10 +16,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// A device with the newest protocol and 256 sends on their way.
+    /// A device with the newest protocol and [`CLIENT_WINDOW`] sends on their way.
     #[must_use]
     pub const fn new(user: UserId, device: DeviceId) -> Self {
-        Self { user, device, versions: Versions::ALL, window: 256 }
+        Self { user, device, versions: Versions::ALL, window: CLIENT_WINDOW }
     }
 }
 

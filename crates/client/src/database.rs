@@ -1,0 +1,243 @@
+//! The local database of one device: outbox, cursor, conversations, and what the application has yet to take.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use iris_client_core::{Restored, SendNumber, StoreOperation, Unreported};
+use iris_types::limits::CLIENT_CACHE_BYTES;
+use iris_types::{ConversationId, DeviceId, InboxMessage, Offset, Seq, UserId};
+use redb::{Database as Engine, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+
+use crate::DatabaseError;
+use crate::row::{
+    WaitingRow, decode_message, decode_settled, decode_unsent, decode_waiting, encode_message,
+    encode_settled, encode_unsent, encode_waiting,
+};
+
+/// `user` and `device`: whose database it is.
+const OWNER: TableDefinition<'_, &str, &str> = TableDefinition::new("owner");
+/// `layout`, `cursor`, `shown`, `last_number`.
+const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
+/// Send number → send that is not settled.
+const UNSENT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("unsent");
+/// Send number → outcome that the application has yet to take.
+const SETTLED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("settled");
+/// Conversation, seq → message.
+const MESSAGES: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new("messages");
+/// Conversation → greatest seq received.
+const MARKS: TableDefinition<'_, &[u8; 16], u64> = TableDefinition::new("marks");
+/// Offset → entry that the application has yet to take.
+const WAITING: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("waiting");
+
+const LAYOUT: u64 = 1;
+const FILE_NAME: &str = "client.redb";
+
+/// One file, held exclusively. Every commit is durable when it returns.
+#[derive(Debug)]
+pub(crate) struct Database {
+    engine: Engine,
+}
+
+impl Database {
+    /// Opens the database of a device, or makes it. Blocks.
+    pub(crate) fn open(
+        state_dir: &Path,
+        user: &UserId,
+        device: &DeviceId,
+    ) -> Result<(Self, Restored), DatabaseError> {
+        let path = state_dir.join(FILE_NAME);
+        prepare(state_dir, &path)?;
+        let engine =
+            Engine::builder().set_cache_size(CLIENT_CACHE_BYTES).create(&path).map_err(
+                |error| match error {
+                    redb::DatabaseError::DatabaseAlreadyOpen => DatabaseError::InUse(path.clone()),
+                    error => error.into(),
+                },
+            )?;
+        let database = Self { engine };
+        database.claim(&path, user, device)?;
+        let restored = database.load()?;
+        Ok((database, restored))
+    }
+
+    /// Applies everything in order and durably, or nothing. Blocks.
+    pub(crate) fn apply(&self, operations: &[StoreOperation]) -> Result<(), DatabaseError> {
+        let transaction = self.engine.begin_write()?;
+        {
+            let mut tables = Tables::open(&transaction)?;
+            operations.iter().try_for_each(|operation| tables.apply(operation))?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Writes whose database it is, or checks it.
+    fn claim(&self, path: &Path, user: &UserId, device: &DeviceId) -> Result<(), DatabaseError> {
+        let transaction = self.engine.begin_write()?;
+        {
+            let mut counters = transaction.open_table(COUNTERS)?;
+            let mut owner = transaction.open_table(OWNER)?;
+            let found = counters.get("layout")?.map(|layout| layout.value());
+            match found {
+                None => {
+                    counters.insert("layout", LAYOUT)?;
+                    owner.insert("user", user.as_str())?;
+                    owner.insert("device", device.as_str())?;
+                }
+                Some(LAYOUT) => check_owner(&owner, path, user, device)?,
+                Some(found) => {
+                    return Err(DatabaseError::Layout { path: path.to_owned(), found, known: LAYOUT });
+                }
+            }
+            // A new database gets all its tables at once.
+            Tables::open(&transaction)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn load(&self) -> Result<Restored, DatabaseError> {
+        let transaction = self.engine.begin_read()?;
+        let counters = transaction.open_table(COUNTERS)?;
+        let counter = |name| Ok::<u64, DatabaseError>(counters.get(name)?.map_or(0, |value| value.value()));
+        let mut restored = Restored {
+            cursor: Offset(counter("cursor")?),
+            last_number: SendNumber(counter("last_number")?),
+            ..Restored::default()
+        };
+        for row in transaction.open_table(UNSENT)?.iter()? {
+            let (number, row) = row?;
+            let unsent = decode_unsent(SendNumber(number.value()), row.value());
+            restored.unsent.push(unsent.ok_or(DatabaseError::Row { table: "unsent" })?);
+        }
+        for row in transaction.open_table(SETTLED)?.iter()? {
+            let (number, row) = row?;
+            let settled = decode_settled(SendNumber(number.value()), row.value());
+            restored.settled.push(settled.ok_or(DatabaseError::Row { table: "settled" })?);
+        }
+        for row in transaction.open_table(MARKS)?.iter()? {
+            let (conversation, seq) = row?;
+            restored.marks.push((ConversationId(*conversation.value()), Seq(seq.value())));
+        }
+        let messages = transaction.open_table(MESSAGES)?;
+        for row in transaction.open_table(WAITING)?.iter()? {
+            let (offset, row) = row?;
+            let entry = unreported(Offset(offset.value()), row.value(), &messages)?;
+            restored.unreported.push(entry);
+        }
+        Ok(restored)
+    }
+}
+
+/// Only the user may read the messages in it.
+fn prepare(state_dir: &Path, path: &Path) -> Result<(), DatabaseError> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    let failed = |path: &Path| {
+        let path: PathBuf = path.to_owned();
+        move |error| DatabaseError::Directory { path, error }
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed(state_dir))?;
+    let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    file.map(drop).map_err(failed(path))
+}
+
+fn check_owner(
+    owner: &impl ReadableTable<&'static str, &'static str>,
+    path: &Path,
+    user: &UserId,
+    device: &DeviceId,
+) -> Result<(), DatabaseError> {
+    let value = |name| {
+        let value = owner.get(name)?;
+        Ok::<String, DatabaseError>(value.map(|value| value.value().to_owned()).unwrap_or_default())
+    };
+    let (found_user, found_device) = (value("user")?, value("device")?);
+    if found_user == user.as_str() && found_device == device.as_str() {
+        return Ok(());
+    }
+    Err(DatabaseError::OtherOwner { path: path.to_owned(), user: found_user, device: found_device })
+}
+
+fn unreported(
+    offset: Offset,
+    row: &[u8],
+    messages: &impl ReadableTable<(&'static [u8; 16], u64), &'static [u8]>,
+) -> Result<Unreported, DatabaseError> {
+    match decode_waiting(row).ok_or(DatabaseError::Row { table: "waiting" })? {
+        WaitingRow::Gap { first } => Ok(Unreported::Gap { first, last: offset }),
+        WaitingRow::Message { conversation, seq } => {
+            let row = messages.get((&conversation.0, seq.0))?;
+            let message = row.and_then(|row| decode_message(conversation, seq, row.value()));
+            let message = message.ok_or(DatabaseError::Row { table: "messages" })?;
+            Ok(Unreported::Message { offset, message })
+        }
+    }
+}
+
+/// The tables of one transaction.
+struct Tables<'t> {
+    counters: redb::Table<'t, &'static str, u64>,
+    unsent: redb::Table<'t, u64, &'static [u8]>,
+    settled: redb::Table<'t, u64, &'static [u8]>,
+    messages: redb::Table<'t, (&'static [u8; 16], u64), &'static [u8]>,
+    marks: redb::Table<'t, &'static [u8; 16], u64>,
+    waiting: redb::Table<'t, u64, &'static [u8]>,
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t WriteTransaction) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            counters: transaction.open_table(COUNTERS)?,
+            unsent: transaction.open_table(UNSENT)?,
+            settled: transaction.open_table(SETTLED)?,
+            messages: transaction.open_table(MESSAGES)?,
+            marks: transaction.open_table(MARKS)?,
+            waiting: transaction.open_table(WAITING)?,
+        })
+    }
+
+    fn apply(&mut self, operation: &StoreOperation) -> Result<(), DatabaseError> {
+        match operation {
+            StoreOperation::PutUnsent(unsent) => {
+                self.raise("last_number", unsent.number.0)?;
+                self.unsent.insert(unsent.number.0, encode_unsent(unsent).as_slice())?;
+            }
+            StoreOperation::Settle(settled) => {
+                self.unsent.remove(settled.number.0)?;
+                self.settled.insert(settled.number.0, encode_settled(settled).as_slice())?;
+            }
+            StoreOperation::DropSettled(number) => drop(self.settled.remove(number.0)?),
+            StoreOperation::PutSent(message) => self.put_message(message)?,
+            StoreOperation::PutReceived { offset, message } => {
+                let InboxMessage { conversation, seq, .. } = *message;
+                self.put_message(message)?;
+                self.marks.insert(&conversation.0, seq.0)?;
+                let waiting = encode_waiting(WaitingRow::Message { conversation, seq });
+                self.waiting.insert(offset.0, waiting.as_slice())?;
+            }
+            StoreOperation::PutGap { first, last } => {
+                let waiting = encode_waiting(WaitingRow::Gap { first: *first });
+                self.waiting.insert(last.0, waiting.as_slice())?;
+            }
+            StoreOperation::SetShown(up_to) => {
+                self.waiting.retain_in(..=up_to.0, |_, _| false)?;
+            }
+            StoreOperation::SetCursor(cursor) => self.raise("cursor", cursor.0)?,
+        }
+        Ok(())
+    }
+
+    fn put_message(&mut self, message: &InboxMessage) -> Result<(), DatabaseError> {
+        let key = (&message.conversation.0, message.seq.0);
+        self.messages.insert(key, encode_message(message).as_slice())?;
+        Ok(())
+    }
+
+    fn raise(&mut self, name: &'static str, value: u64) -> Result<(), DatabaseError> {
+        let former = self.counters.get(name)?.map_or(0, |former| former.value());
+        if value > former {
+            self.counters.insert(name, value)?;
+        }
+        Ok(())
+    }
+}
