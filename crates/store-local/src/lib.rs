@@ -12,14 +12,34 @@
 //! Start with `block.rs` (the unit of every file), `frame.rs` (the unit of every log), then `scan.rs` (what is a
 //! torn tail and what is rot).
 
+mod block;
+mod catalog;
 mod config;
 mod disk;
+mod durable;
+mod engine;
 mod error;
+mod found_log;
+mod frame;
+mod inspect;
+mod journal;
+mod log;
+mod logs;
+mod mark;
+mod open;
 mod real;
+mod record;
+mod registers;
+mod run_file;
+mod runs;
+mod scan;
+mod segment;
 pub mod simulated;
+mod spares;
 
 pub use config::Config;
 pub use disk::{Disk, DiskError, DiskFile, Space};
+pub use engine::{LocalEngine, Room};
 pub use error::{Finding, OpenError, Reason};
 pub use real::RealDisk;
 pub use simulated::SimDisk;
