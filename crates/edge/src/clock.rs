@@ -26,7 +26,7 @@ pub struct SystemClock {
 
 impl SystemClock {
     #[must_use]
-    #[allow(clippy::disallowed_methods)] // the one place of the edge that reads clocks
+    #[allow(clippy::disallowed_methods, reason = "the one clock of the edge")]
     pub fn new() -> Self {
         Self { started: Instant::now() }
     }
@@ -39,7 +39,7 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods)] // the one place of the edge that reads clocks
+    #[allow(clippy::disallowed_methods, reason = "the one clock of the edge")]
     fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let monotonic = self.started.elapsed();

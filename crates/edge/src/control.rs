@@ -55,13 +55,22 @@ macro_rules! counters {
         /// One loop's part of [`Statistics`], written by that loop only.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
-            $(pub(crate) $name: AtomicU64,)*
-            pub(crate) cpu_us: AtomicU64,
+            $($name: AtomicU64,)*
+            cpu_us: AtomicU64,
         }
 
         impl Counters {
+            /// Shows a loop's own totals to the others.
+            pub(crate) fn publish(&self, totals: &Statistics) {
+                $(self.$name.store(totals.$name, Ordering::Release);)*
+            }
+
+            pub(crate) fn set_cpu(&self, micros: u64) {
+                self.cpu_us.store(micros, Ordering::Relaxed);
+            }
+
             fn add_to(&self, sum: &mut Statistics) {
-                $(sum.$name += self.$name.load(Ordering::Relaxed);)*
+                $(sum.$name += self.$name.load(Ordering::Acquire);)*
                 sum.event_loop_cpu_us.push(self.cpu_us.load(Ordering::Relaxed));
             }
         }
@@ -126,7 +135,7 @@ impl Control {
     }
 
     fn is_empty(&self) -> bool {
-        self.loops.iter().all(|counters| counters.connections.load(Ordering::SeqCst) == 0)
+        self.loops.iter().all(|counters| counters.connections.load(Ordering::Acquire) == 0)
     }
 
     fn orders(&self) -> MutexGuard<'_, Option<DrainOrder>> {

@@ -134,7 +134,7 @@ impl Drop for Edge {
 }
 
 /// The only place of the edge that starts threads.
-#[allow(clippy::disallowed_methods)]
+#[allow(clippy::disallowed_methods, reason = "one thread per event loop")]
 fn spawn(number: usize, event_loop: EventLoop) -> io::Result<JoinHandle<io::Result<()>>> {
     std::thread::Builder::new().name(format!("edge-{number}")).spawn(move || event_loop.run())
 }

@@ -1,30 +1,367 @@
-//! One event loop.
+//! One event loop: sockets, inbox, deadlines, and the turns that serve them.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use iris_cluster::CoreLink;
+use iris_cluster::{CoreLink, ToCore, ToEdge};
+use iris_types::limits::{HANDSHAKES_IN_FLIGHT_MAX, LINK_ITEMS_MAX};
+use iris_types::request::SessionId;
+use iris_types::{ErrorCode, Monotonic};
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 
+use crate::acceptor::Acceptor;
+use crate::clock::Clock;
+use crate::connection::Connection;
 use crate::control::Control;
 use crate::edge::EdgeConfig;
+use crate::inbox::EdgeInbox;
+use crate::pace::Turn;
+use crate::slab::{Key, Slab};
+use crate::sweep::Sweep;
+use crate::workspace::Workspace;
 
+/// Descriptors that one turn serves.
+const EVENTS_PER_TURN: usize = 1_024;
+/// Connections accepted in one turn, so that a storm of new ones does not starve the others.
+const ACCEPTS_PER_TURN: usize = 64;
+/// Milliseconds until what the core had no room for is offered again.
+const OFFER_AGAIN_MS: u64 = 5;
+
+/// Generation 0 is no connection's.
+const LISTENER: u64 = 0;
+const INBOX: u64 = 1;
+
+/// One loop and everything it owns. Runs on its own thread.
 pub(crate) struct EventLoop {
-    _listener: OwnedFd,
+    number: usize,
+    epoll: OwnedFd,
+    /// `None` once draining.
+    acceptor: Option<Acceptor>,
+    inbox: Arc<EdgeInbox>,
+    core: Arc<dyn CoreLink>,
+    control: Arc<Control>,
+    clock: Arc<dyn Clock>,
+    slab: Slab,
+    work: Workspace,
+    sweep: Sweep,
+    /// Connections that may have something to write or have ended.
+    touched: Vec<Key>,
+    from_core: Vec<ToEdge>,
+    /// When a drain closes what is left.
+    close_at: Option<Monotonic>,
 }
 
 impl EventLoop {
     pub(crate) fn new(
-        _number: usize,
+        number: usize,
         listener: OwnedFd,
-        _config: &EdgeConfig,
-        _core: Arc<dyn CoreLink>,
-        _control: Arc<Control>,
+        config: &EdgeConfig,
+        core: Arc<dyn CoreLink>,
+        control: Arc<Control>,
     ) -> io::Result<Self> {
-        Ok(Self { _listener: listener })
+        let too_many =
+            || io::Error::new(io::ErrorKind::InvalidInput, "more event loops than can be numbered");
+        let inbox = Arc::clone(config.inboxes.get(number).ok_or_else(too_many)?);
+        let work = Workspace::new(u16::try_from(number).map_err(|_| too_many())?, config);
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, inbox.descriptor(), EventData::new_u64(INBOX), EventFlags::IN)?;
+        Ok(Self {
+            number,
+            acceptor: Some(Acceptor::new(listener, LISTENER, &epoll)?),
+            epoll,
+            inbox,
+            core,
+            control,
+            clock: Arc::clone(&config.clock),
+            slab: Slab::default(),
+            sweep: Sweep::new(work.now.monotonic),
+            work,
+            touched: Vec::new(),
+            from_core: Vec::new(),
+            close_at: None,
+        })
     }
 
-    pub(crate) fn run(self) -> io::Result<()> {
+    /// Takes turns until the edge stops.
+    ///
+    /// # Errors
+    /// When epoll fails: the process is out of memory or descriptors were mixed up.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Vec::with_capacity(EVENTS_PER_TURN);
+        while !self.control.is_stopping() {
+            self.wait(&mut events)?;
+            let turn = Turn::begin(self.work.totals.writes);
+            self.turn(&events)?;
+            turn.rest(self.work.totals.writes);
+        }
+        self.stop();
         Ok(())
     }
+
+    fn wait(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        events.clear();
+        let timeout = if self.inbox.may_sleep() && !self.control.is_stopping() {
+            self.sleep_ms().map(timespec)
+        } else {
+            Some(timespec(0))
+        };
+        let waited = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), timeout.as_ref());
+        self.inbox.stays_awake();
+        match waited {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How long nothing is to be done unless something happens; `None`: for ever.
+    fn sleep_ms(&self) -> Option<u64> {
+        let now = self.work.now.monotonic;
+        let sweep = (self.slab.len() > 0).then(|| self.sweep.next());
+        let accept = self.acceptor.as_ref().and_then(|acceptor| acceptor.resume_at(now));
+        let offer = (!self.work.gathered.to_core.is_empty()).then(|| now.plus_millis(OFFER_AGAIN_MS));
+        let until = [sweep, accept, offer, self.close_at].into_iter().flatten().min()?;
+        Some(until.millis_since(now))
+    }
+
+    /// Reads everything, hands it to the core at once, takes everything from the core, writes at last.
+    fn turn(&mut self, events: &[Event]) -> io::Result<()> {
+        self.work.now = self.clock.now();
+        self.work.totals.turns += 1;
+        self.follow_orders();
+        for event in events {
+            self.handle_event(*event);
+        }
+        self.meet_deadlines();
+        self.submit();
+        self.take_inbox();
+        self.flush()?;
+        self.watch_listener()?;
+        self.publish();
+        Ok(())
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event.data.u64() {
+            LISTENER => self.accept(),
+            INBOX => self.inbox.silence(),
+            data => self.handle_socket(Key::from_u64(data), event.flags),
+        }
+    }
+
+    fn handle_socket(&mut self, key: Key, flags: EventFlags) {
+        let Some(connection) = self.slab.at(key) else { return };
+        if flags.contains(EventFlags::IN) {
+            connection.read(&mut self.work);
+        } else if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+            connection.read_or_end(&mut self.work);
+        }
+        self.touch(key);
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !self.has_room() {
+                return;
+            }
+            let now = self.work.now.monotonic;
+            let Some(socket) = self.acceptor.as_mut().and_then(|acceptor| acceptor.accept(now)) else {
+                return;
+            };
+            self.work.totals.accepted += 1;
+            let (epoll, work) = (&self.epoll, &mut self.work);
+            self.slab.insert(|key| {
+                let token = EventData::new_u64(key.to_u64());
+                // Without room in epoll the socket is closed at once: the client tries again.
+                epoll::add(epoll, &socket, token, EventFlags::IN).ok()?;
+                Connection::new(socket, key, work)
+            });
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.work.totals.handshakes_in_flight < HANDSHAKES_IN_FLIGHT_MAX as u64
+    }
+
+    fn watch_listener(&mut self) -> io::Result<()> {
+        let (has_room, now) = (self.has_room(), self.work.now.monotonic);
+        match &mut self.acceptor {
+            Some(acceptor) => acceptor.watch(has_room, now, &self.epoll),
+            None => Ok(()),
+        }
+    }
+
+    fn meet_deadlines(&mut self) {
+        let now = self.work.now.monotonic;
+        for slot in self.sweep.due_slots(now, self.slab.slots()) {
+            if let Some((key, connection)) = self.slab.in_slot(slot)
+                && connection.deadline() <= now
+            {
+                connection.handle_deadline(&mut self.work);
+                self.touch(key);
+            }
+        }
+        if self.sweep.has_completed_round() {
+            self.work.ciphers.forget_unused();
+            self.publish_cpu();
+        }
+        if self.close_at.is_some_and(|close_at| now >= close_at) {
+            self.close_at = None;
+            self.for_each(|connection, work| connection.close_with(ErrorCode::Draining, work));
+        }
+    }
+
+    fn follow_orders(&mut self) {
+        if self.acceptor.is_none() {
+            return;
+        }
+        if let Some(order) = self.control.drain_order() {
+            // Closing the listener turns away who waits in its queue; another server may take the port.
+            self.acceptor = None;
+            self.close_at = Some(self.work.now.monotonic.plus_millis(order.grace_ms));
+            self.for_each(|connection, work| connection.drain(order.hint, work));
+        }
+    }
+
+    fn for_each(&mut self, mut action: impl FnMut(&mut Connection, &mut Workspace)) {
+        for slot in 0..self.slab.slots() {
+            if let Some((key, connection)) = self.slab.in_slot(slot) {
+                action(connection, &mut self.work);
+                self.touch(key);
+            }
+        }
+    }
+
+    /// One call for everything that the turn gathered; what the core has no room for is refused here.
+    fn submit(&mut self) {
+        if self.work.gathered.to_core.is_empty() {
+            return;
+        }
+        let offered = self.work.gathered.to_core.len();
+        let mut batch = std::mem::take(&mut self.work.gathered.to_core);
+        self.core.submit(&mut batch);
+        self.work.totals.submitted += (offered - batch.len()) as u64;
+        self.work.totals.refused_busy += batch.len() as u64;
+        let mut kept = 0;
+        batch.retain(|refused| {
+            let keep = kept < LINK_ITEMS_MAX && self.refuse(refused);
+            kept += usize::from(keep);
+            keep
+        });
+        self.work.gathered.to_core = batch;
+    }
+
+    /// Whether to offer this again: see [`crate::machine::EdgeMachine::refuse`].
+    fn refuse(&mut self, refused: &ToCore) -> bool {
+        let key = key_of(session_of(refused));
+        let now = self.work.now;
+        match self.slab.at(key).and_then(Connection::machine) {
+            Some(machine) => {
+                let keep = machine.refuse(refused, now);
+                self.touch(key);
+                keep
+            }
+            None => matches!(refused, ToCore::Detach { .. }),
+        }
+    }
+
+    fn take_inbox(&mut self) {
+        let mut items = std::mem::take(&mut self.from_core);
+        self.inbox.take(&mut items);
+        for item in items.drain(..) {
+            let key = key_of(addressee(&item));
+            if let Some(connection) = self.slab.at(key) {
+                connection.handle(item);
+                self.touch(key);
+            }
+        }
+        self.from_core = items;
+    }
+
+    fn touch(&mut self, key: Key) {
+        if let Some(connection) = self.slab.at(key)
+            && !std::mem::replace(&mut connection.is_touched, true)
+        {
+            self.touched.push(key);
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut touched = std::mem::take(&mut self.touched);
+        for key in touched.drain(..) {
+            let Some(connection) = self.slab.at(key) else { continue };
+            connection.is_touched = false;
+            connection.flush(&mut self.work);
+            if connection.has_ended() {
+                self.slab.remove(key);
+                continue;
+            }
+            let wanted = connection.wanted_interest();
+            if wanted != connection.interest {
+                connection.interest = wanted;
+                epoll::modify(&self.epoll, connection.socket(), EventData::new_u64(key.to_u64()), wanted)?;
+            }
+        }
+        self.touched = touched;
+        Ok(())
+    }
+
+    fn publish(&mut self) {
+        let was_empty = self.work.totals.connections == 0;
+        self.work.totals.connections = self.slab.len() as u64;
+        if let Some(counters) = self.control.counters(self.number) {
+            counters.publish(&self.work.totals);
+        }
+        if self.slab.len() == 0 && (!was_empty || self.acceptor.is_none()) {
+            self.control.announce_empty();
+        }
+    }
+
+    fn publish_cpu(&self) {
+        let used = clock_gettime(ClockId::ThreadCPUTime);
+        let micros = used.tv_sec.unsigned_abs() * 1_000_000 + used.tv_nsec.unsigned_abs() / 1_000;
+        if let Some(counters) = self.control.counters(self.number) {
+            counters.set_cpu(micros);
+        }
+    }
+
+    /// Says what can be said without waiting, and tells the core.
+    fn stop(&mut self) {
+        self.work.now = self.clock.now();
+        self.for_each(|connection, work| connection.close_with(ErrorCode::Draining, work));
+        // A connection that cannot be flushed now is closed below like the others.
+        let _ = self.flush();
+        self.for_each(Connection::end);
+        self.core.submit(&mut self.work.gathered.to_core);
+        self.slab = Slab::default();
+        self.publish();
+    }
+}
+
+fn session_of(message: &ToCore) -> SessionId {
+    match message {
+        ToCore::Attach { session, .. } | ToCore::Detach { session, .. } | ToCore::Request { session, .. } => {
+            *session
+        }
+    }
+}
+
+fn addressee(message: &ToEdge) -> SessionId {
+    match message {
+        ToEdge::Answer { session, .. } | ToEdge::Push { session, .. } | ToEdge::Close { session, .. } => {
+            *session
+        }
+    }
+}
+
+fn key_of(session: SessionId) -> Key {
+    Key { slot: session.slot, generation: session.generation }
+}
+
+fn timespec(millis: u64) -> Timespec {
+    let seconds = i64::try_from(millis / 1_000).unwrap_or(i64::MAX);
+    Timespec { tv_sec: seconds, tv_nsec: (millis % 1_000) as i64 * 1_000_000 }
 }

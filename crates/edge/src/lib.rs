@@ -9,15 +9,24 @@
 //! - [`token`]: minting and checking tokens.
 //! - [`TlsConfig`]: certificate and key.
 
+mod acceptor;
+mod ciphers;
 pub mod clock;
+mod connection;
 mod control;
 pub mod edge;
 mod event_loop;
+mod handshake;
 pub mod inbox;
 mod listener;
 pub mod machine;
+mod pace;
+mod record;
+mod slab;
+mod sweep;
 pub mod tls;
 pub mod token;
+mod workspace;
 
 pub use clock::{Clock, Now, SystemClock};
 pub use edge::{Edge, EdgeConfig, StartError, Statistics};

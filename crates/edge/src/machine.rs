@@ -74,22 +74,20 @@ impl EdgeMachine {
         }
     }
 
-    /// The link had no room for this: the client is told `busy`. Gives back what has to be offered again
-    /// because nobody would miss it now: a detach, and an acknowledgement, which the client never repeats.
-    pub fn refuse(&mut self, refused: ToCore, now: Now) -> Option<ToCore> {
+    /// The link had no room for this: the client is told `busy`. `true` for what has to be offered again because
+    /// nobody would miss it: a detach, and an acknowledgement, which the client does not repeat.
+    pub fn refuse(&mut self, refused: &ToCore, now: Now) -> bool {
         let refusal = Refusal::after(ErrorCode::Busy, BUSY_RETRY_AFTER_MS);
         match refused {
             ToCore::Attach { .. } => {
                 self.tenant = None;
                 self.connection.refuse_login(refusal, now.wall);
-                None
+                false
             }
-            ToCore::Detach { .. } | ToCore::Request { request: Request::Acknowledge { .. }, .. } => {
-                Some(refused)
-            }
+            ToCore::Detach { .. } | ToCore::Request { request: Request::Acknowledge { .. }, .. } => true,
             ToCore::Request { id, .. } => {
-                self.connection.answer(id, Answer::Refused { refusal, server_time: now.wall });
-                None
+                self.connection.answer(*id, Answer::Refused { refusal, server_time: now.wall });
+                false
             }
         }
     }

@@ -1,0 +1,154 @@
+//! A TLS handshake in progress: rustls on buffers that belong to the event loop.
+
+use std::sync::Arc;
+
+use iris_types::limits::HANDSHAKE_BYTES_MAX;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
+
+use crate::ciphers::Ciphers;
+use crate::record::{Records, record_length};
+use crate::tls::TlsConfig;
+
+/// Calls of rustls after an error, until it has handed out its alert.
+const ALERT_STEPS_MAX: usize = 8;
+
+/// A handshake in progress.
+pub(crate) struct Handshake(UnbufferedServerConnection);
+
+/// How far the input got a handshake.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Bytes of the input that are done with; the rest has to come again, with more behind it.
+    pub(crate) consumed: usize,
+    pub(crate) is_done: bool,
+}
+
+/// The handshake cannot go on; an alert for the peer is in the output.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct HandshakeFailed;
+
+impl Handshake {
+    pub(crate) fn new(config: &TlsConfig) -> Result<Self, HandshakeFailed> {
+        UnbufferedServerConnection::new(Arc::clone(&config.0)).map(Self).map_err(|_| HandshakeFailed)
+    }
+
+    /// Takes the records in `input`, appends what is to be sent to `out`. Stops right behind the client's last
+    /// handshake record, so that data never reaches rustls.
+    pub(crate) fn advance(
+        &mut self,
+        input: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, HandshakeFailed> {
+        let result = self.advance_by_records(input, out);
+        if result.is_err() {
+            self.take_alert(out);
+        }
+        result
+    }
+
+    /// The record layer for what follows a handshake that is done.
+    pub(crate) fn into_records(self, ciphers: &mut Ciphers) -> Result<Records, HandshakeFailed> {
+        Records::new(self.0, ciphers).map_err(|_| HandshakeFailed)
+    }
+
+    /// A message may span several records, and rustls wants to see them all again: the end of the input that it
+    /// is shown moves on record by record, the start only when it says so.
+    fn advance_by_records(
+        &mut self,
+        input: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, HandshakeFailed> {
+        let (mut start, mut end) = (0, 0);
+        loop {
+            let shown = input.get_mut(start..end).ok_or(HandshakeFailed)?;
+            let (discard, pause) = step(self.0.process_tls_records(shown), out)?;
+            start += discard;
+            match pause {
+                Pause::None => {}
+                Pause::Done if self.0.is_handshaking() => return Err(HandshakeFailed),
+                Pause::Done => return Ok(Progress { consumed: start, is_done: true }),
+                Pause::Blocked => match next_end(input, end) {
+                    Some(next) if next - start <= HANDSHAKE_BYTES_MAX => end = next,
+                    Some(_) => return Err(HandshakeFailed),
+                    None if input.len() - start > HANDSHAKE_BYTES_MAX => return Err(HandshakeFailed),
+                    None => return Ok(Progress { consumed: start, is_done: false }),
+                },
+            }
+        }
+    }
+
+    fn take_alert(&mut self, out: &mut Vec<u8>) {
+        for _ in 0..ALERT_STEPS_MAX {
+            match step(self.0.process_tls_records(&mut []), out) {
+                Ok((_, Pause::None)) => {}
+                Ok(_) | Err(HandshakeFailed) => return,
+            }
+        }
+    }
+}
+
+enum Pause {
+    None,
+    Blocked,
+    Done,
+}
+
+/// One state of rustls: what it discards, and whether it goes on by itself.
+fn step<Data>(
+    UnbufferedStatus { discard, state }: UnbufferedStatus<'_, '_, Data>,
+    out: &mut Vec<u8>,
+) -> Result<(usize, Pause), HandshakeFailed> {
+    let pause = match state.map_err(|_| HandshakeFailed)? {
+        ConnectionState::EncodeTlsData(mut data) => {
+            encode(out, |buffer| data.encode(buffer).map_err(needed_by))?;
+            Pause::None
+        }
+        ConnectionState::TransmitTlsData(data) => {
+            data.done();
+            Pause::None
+        }
+        ConnectionState::BlockedHandshake => Pause::Blocked,
+        ConnectionState::WriteTraffic(_) => Pause::Done,
+        // Closed before it began, or early data, which is not offered.
+        _ => return Err(HandshakeFailed),
+    };
+    Ok((discard, pause))
+}
+
+/// Appends what `write` writes, growing `out` to the size it says it needs.
+fn encode(
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(&mut [u8]) -> Result<usize, usize>,
+) -> Result<(), HandshakeFailed> {
+    let start = out.len();
+    let mut room = 0;
+    loop {
+        out.resize(start + room, 0);
+        match write(out.get_mut(start..).unwrap_or_default()) {
+            Ok(written) => {
+                out.truncate(start + written);
+                return Ok(());
+            }
+            Err(needed) if needed > room => room = needed,
+            Err(_) => return Err(HandshakeFailed),
+        }
+    }
+}
+
+fn needed_by(error: rustls::unbuffered::EncodeError) -> usize {
+    match error {
+        rustls::unbuffered::EncodeError::InsufficientSize(error) => error.required_size,
+        rustls::unbuffered::EncodeError::AlreadyEncoded => 0,
+    }
+}
+
+/// End of the record that starts at `end`. What is no record is shown whole: rustls finds the words for it.
+fn next_end(input: &[u8], end: usize) -> Option<usize> {
+    let rest = input.get(end..)?;
+    let is_record = rest.first().is_none_or(|content_type| (20..=23).contains(content_type));
+    match record_length(rest) {
+        Ok(length) if is_record => length.map(|length| end + length),
+        Ok(_) | Err(_) => Some(input.len()),
+    }
+}
