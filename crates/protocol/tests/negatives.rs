@@ -336,7 +336,7 @@ fn nothing_shows_tokens_or_messages() {
     client.ping(NOW);
     let shown = format!("{events:?} {server:?} {client:?} {:?}", authenticate());
     let hidden = format!("{:?}", scripted::TOKEN);
-    assert!(!shown.contains("claims") && !shown.contains(hidden.trim_matches(['[', ']'])), "{shown}");
+    assert!(!shown.contains("eyJ") && !shown.contains(hidden.trim_matches(['[', ']'])), "{shown}");
     assert_eq!(events.len(), 1);
     assert!(matches!(events[0], ServerEvent::Authenticate { at: Timestamp(scripted::START), .. }));
 }

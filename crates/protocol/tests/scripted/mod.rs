@@ -17,7 +17,8 @@ use iris_types::{
     InboxItem, InboxMessage, MessageId, Monotonic, Offset, Refusal, Seq, Timestamp, UserId,
 };
 
-pub(crate) const TOKEN: &[u8] = b"header.claims.signature";
+/// HS256 with the secret of the protocol document: alice, for an hour from [`START`] on.
+pub(crate) const TOKEN: &[u8] = b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSIsImlhdCI6MTc2NzIyNTYwMCwiZXhwIjoxNzY3MjI5MjAwLCJqdGkiOiI4ZjE0ZTQ1ZiJ9.gF_emQwlZXV7lr0OhxVTRLi_b_ZcuuSL_JlxMsfYc2E";
 /// 2026-01-01 00:00:00 UTC.
 pub(crate) const START: u64 = 1_767_225_600_000;
 

@@ -1,0 +1,186 @@
+//! `docs/protocol.md` against the code: opcodes, errors, limits, and both sessions byte by byte.
+//!
+//! `UPDATE_SESSION=1` writes the sessions into the document.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod scripted;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use iris_protocol::Versions;
+use iris_protocol::server::ServerConfig;
+use iris_protocol::{DrainHint, frame};
+use iris_types::limits as l;
+use iris_types::request::{HistoryFrom, ListConversations, ReadHistory, RequestId};
+use iris_types::{ErrorCode, Offset};
+use scripted::{Pair, Side, message, message_id, user};
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+}
+
+fn document() -> String {
+    std::fs::read_to_string(path("protocol.md")).unwrap()
+}
+
+/// Cells of the rows of the table under a heading.
+fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
+    let section = document.split(heading).nth(1).unwrap();
+    let table = section.lines().skip_while(|line| !line.starts_with('|')).skip(2);
+    table
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
+        .collect()
+}
+
+#[test]
+fn the_error_table_is_the_catalogue() {
+    let told: Vec<_> =
+        rows(&document(), "\n## 10. Errors").into_iter().map(|row| row[..3].to_vec()).collect();
+    let known: Vec<_> = ErrorCode::ALL
+        .iter()
+        .map(|code| {
+            let retryable = if code.is_retryable() { "yes" } else { "no" };
+            vec![(*code as u16).to_string(), code.name().to_owned(), retryable.to_owned()]
+        })
+        .collect();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn the_tables_of_times_and_limits_are_the_limits() {
+    let known: &[(&str, u64)] = &[
+        ("HANDSHAKE_MS_MAX", l::HANDSHAKE_MS_MAX),
+        ("LOGIN_MS_MAX", l::LOGIN_MS_MAX),
+        ("PARTIAL_FRAME_MS_MAX", l::PARTIAL_FRAME_MS_MAX),
+        ("IDLE_MS_MAX", l::IDLE_MS_MAX),
+        ("PING_INTERVAL_MS", l::PING_INTERVAL_MS),
+        ("WAITING_PING_INTERVAL_MS", l::WAITING_PING_INTERVAL_MS),
+        ("PONG_MS_MAX", l::PONG_MS_MAX),
+        ("LOGIN_ANSWER_MS_MAX", l::LOGIN_ANSWER_MS_MAX),
+        ("LOGIN_SKEW_MS_MAX", l::LOGIN_SKEW_MS_MAX),
+        ("ID_AHEAD_MS_MAX", l::ID_AHEAD_MS_MAX),
+        ("DEDUP_WINDOW_MS", l::DEDUP_WINDOW_MS),
+        ("INBOX_TTL_MS", l::INBOX_TTL_MS),
+        ("NAME_BYTES_MAX", l::NAME_BYTES_MAX as u64),
+        ("BODY_BYTES_MAX", l::BODY_BYTES_MAX as u64),
+        ("FRAME_PAYLOAD_BYTES_MAX", l::FRAME_PAYLOAD_BYTES_MAX as u64),
+        ("LOGIN_PAYLOAD_BYTES_MAX", l::LOGIN_PAYLOAD_BYTES_MAX as u64),
+        ("TOKEN_BYTES_MAX", l::TOKEN_BYTES_MAX as u64),
+        ("NONCE_BYTES", l::NONCE_BYTES as u64),
+        ("TOKEN_LIFETIME_S_MAX", l::TOKEN_LIFETIME_S_MAX),
+        ("BATCH_ITEMS_MAX", l::BATCH_ITEMS_MAX as u64),
+        ("PAGE_ITEMS_MAX", l::PAGE_ITEMS_MAX as u64),
+        ("PAGE_BYTES_MAX", l::PAGE_BYTES_MAX as u64),
+        ("REQUESTS_IN_FLIGHT_MAX", l::REQUESTS_IN_FLIGHT_MAX as u64),
+        ("PAGE_REQUESTS_IN_FLIGHT_MAX", l::PAGE_REQUESTS_IN_FLIGHT_MAX as u64),
+        ("PUSH_WINDOW_ENTRIES_MAX", l::PUSH_WINDOW_ENTRIES_MAX as u64),
+        ("PUSH_WINDOW_BYTES_MAX", l::PUSH_WINDOW_BYTES_MAX as u64),
+        ("DEVICES_PER_USER_MAX", l::DEVICES_PER_USER_MAX as u64),
+    ];
+    let document = document();
+    let told = [rows(&document, "\n## 8. Times"), rows(&document, "\n## 9. Limits")].concat();
+    let told: Vec<_> =
+        told.iter().map(|row| (row[2].as_str(), row[1].replace(',', "").parse().unwrap())).collect();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn the_table_of_frames_is_that_of_the_vectors() {
+    let vectors: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path("protocol-vectors.json")).unwrap()).unwrap();
+    let mut known: Vec<_> = vectors["frames"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|vector| {
+            let text = |name: &str| vector[name].as_str().unwrap().to_owned();
+            let opcode = format!("0x{:02x}", vector["opcode"].as_u64().unwrap());
+            vec![opcode, text("frame"), text("from"), vector["version"].to_string()]
+        })
+        .collect();
+    known.sort();
+    known.dedup();
+    assert_eq!(rows(&document(), "\n## 4. Frames"), known);
+}
+
+/// What the document's session tells, played by both machines.
+fn played(versions: Versions) -> Vec<(Side, Vec<u8>)> {
+    let mut pair = Pair::new(versions, &Arc::new(ServerConfig::default()));
+    pair.core.receive(1, "Hi Alice");
+    pair.core.receive(2, "Lunch?");
+    pair.settle();
+    pair.client.sync(RequestId(1), Offset(0));
+    pair.settle();
+    let mut second = message(4, "At noon");
+    second.previous = Some(message_id(3));
+    pair.client.send(RequestId(2), &message(3, "Yes!"));
+    pair.client.send(RequestId(3), &second);
+    pair.settle();
+    pair.receive(5, "Grüße 👋");
+    pair.settle();
+    let read = ReadHistory { with: user("bob"), from: HistoryFrom::Latest, limit: 2 };
+    pair.client.read_history(RequestId(4), &read);
+    pair.client.list_conversations(RequestId(5), &ListConversations { after: None, limit: 100 });
+    pair.settle();
+    pair.client.ping(pair.now);
+    pair.settle();
+    pair.server.drain(DrainHint { reconnect_after_ms: 500, jitter_ms: 5_000 });
+    pair.server.close(ErrorCode::Draining);
+    pair.settle();
+    assert_eq!(pair.core.cursor, Offset(5));
+    pair.flights
+}
+
+/// Frames of the flights, one block of lines each.
+fn shown(flights: &[(Side, Vec<u8>)]) -> String {
+    let mut text = String::new();
+    for (at, (side, bytes)) in flights.iter().enumerate() {
+        if at > 0 {
+            text.push('\n');
+        }
+        let mut rest = bytes.as_slice();
+        while let Ok(Some(frame)) = frame::split(rest, l::FRAME_PAYLOAD_BYTES_MAX) {
+            let side = if *side == Side::Client { 'C' } else { 'S' };
+            let length = frame.payload.len();
+            writeln!(text, "{side} {:02x} {length:04x}  # {}", frame.opcode, name(frame.opcode)).unwrap();
+            for line in frame.payload.chunks(32) {
+                let hex: String = line.iter().map(|byte| format!("{byte:02x}")).collect();
+                writeln!(text, "    {hex}").unwrap();
+            }
+            rest = frame.rest;
+        }
+    }
+    text
+}
+
+fn name(opcode: u8) -> String {
+    let code = format!("0x{opcode:02x}");
+    rows(&document(), "\n## 4. Frames").into_iter().find(|row| row[0] == code).unwrap()[1].clone()
+}
+
+const FENCE: &str = "```text\n";
+
+#[test]
+fn the_sessions_are_what_the_machines_say() {
+    let sessions = [(1, Versions::ONLY_1), (2, Versions::ALL)].map(|(version, versions)| {
+        (format!("<!-- session version {version} -->\n{FENCE}"), shown(&played(versions)))
+    });
+    if std::env::var_os("UPDATE_SESSION").is_some() {
+        let mut document = document();
+        for (head, session) in &sessions {
+            let start = document.find(head.as_str()).unwrap() + head.len();
+            let end = start + document[start..].find("```").unwrap();
+            document.replace_range(start..end, session);
+        }
+        std::fs::write(path("protocol.md"), document).unwrap();
+    }
+    let document = document();
+    for (head, session) in &sessions {
+        let told = document.split(head.as_str()).nth(1).unwrap().split("```").next().unwrap();
+        assert_eq!(told, session, "{head}");
+    }
+}
