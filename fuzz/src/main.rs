@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use iris_fuzz::runner::{self, Failure, Report};
+use iris_fuzz::runner::{self, Failure};
 use iris_fuzz::{Target, corpus, targets};
 
 #[derive(Parser)]

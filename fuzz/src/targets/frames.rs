@@ -1,15 +1,13 @@
 //! A stream of frames in either direction: total, and what is read is written back to the same meaning.
 
 use bytes::Bytes;
-use iris_protocol::acknowledge::Acknowledge;
-use iris_protocol::authenticate::Authenticate;
-use iris_protocol::hello::ClientHello;
 use iris_protocol::send_message::Send;
-use iris_protocol::{Capabilities, ClientFrame, DecodeError, ServerFrame, Versions, frame, opcode};
+use iris_protocol::{ClientFrame, DecodeError, ServerFrame, frame, opcode};
 use iris_types::limits::FRAME_PAYLOAD_BYTES_MAX;
 use iris_types::request::{RequestId, SendMessage};
-use iris_types::{Body, BodyKind, DeviceId, MessageId, Offset, Timestamp, UserId};
+use iris_types::{Body, BodyKind, MessageId, Timestamp, UserId};
 
+use super::vectors::{self, From};
 use crate::{behaviour, behaviour_of_text};
 
 pub(crate) fn run_client(input: &[u8]) -> u64 {
@@ -67,13 +65,7 @@ fn kind<F: std::fmt::Debug>(outcome: &Result<F, DecodeError>) -> u64 {
 }
 
 pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
-    let frames = [
-        ClientFrame::Hello(ClientHello { versions: Versions::ALL, capabilities: Capabilities::ALL }),
-        ClientFrame::Acknowledge(Acknowledge { up_to: Offset(7) }),
-    ];
-    let mut seeds: Vec<Vec<u8>> = frames.iter().map(encoded).collect();
-    seeds.extend(authenticate().as_ref().map(encoded));
-    seeds.extend(send(BodyKind(0), b"hello").map(|send| encoded(&ClientFrame::SendMessage(send))));
+    let mut seeds = vectors::frames(From::Client);
     let batch: Vec<_> =
         [send(BodyKind(0), b"one"), send(BodyKind(9), &[1, 2, 3])].into_iter().flatten().map(Ok).collect();
     seeds.push(encoded(&ClientFrame::SendBatch(batch)));
@@ -83,7 +75,10 @@ pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn server_seeds() -> Vec<Vec<u8>> {
-    all_opcodes()
+    let mut seeds = vectors::frames(From::Server);
+    seeds.push(seeds.concat());
+    seeds.extend(all_opcodes());
+    seeds
 }
 
 /// One frame of every opcode with a payload of zeros, and one with a payload of counting bytes.
@@ -98,19 +93,10 @@ fn all_opcodes() -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn encoded(frame: &ClientFrame) -> Vec<u8> {
+pub(crate) fn encoded(frame: &ClientFrame) -> Vec<u8> {
     let mut out = Vec::new();
     let _ = frame.encode(&mut out);
     out
-}
-
-fn authenticate() -> Option<ClientFrame> {
-    Some(ClientFrame::Authenticate(Authenticate {
-        token: Bytes::from_static(b"header.claims.signature"),
-        device: DeviceId::new("phone").ok()?,
-        nonce: [3; 16],
-        at: Timestamp(1_700_000_000_000),
-    }))
 }
 
 pub(crate) fn send(kind: BodyKind, body: &[u8]) -> Option<Send> {

@@ -1,11 +1,15 @@
 //! One file per decoder; [`ALL`] is the table of targets.
 
+mod client_session;
+mod events;
 mod frames;
 mod keys;
 mod manifest;
+mod rows;
 mod runs;
 mod server_session;
 mod token;
+mod vectors;
 
 use crate::Target;
 
@@ -14,6 +18,9 @@ pub const ALL: &[Target] = &[
     Target { name: "client_frames", run: frames::run_client, seeds: frames::client_seeds },
     Target { name: "server_frames", run: frames::run_server, seeds: frames::server_seeds },
     Target { name: "server_session", run: server_session::run, seeds: server_session::seeds },
+    Target { name: "client_session", run: client_session::run, seeds: client_session::seeds },
+    Target { name: "events", run: events::run, seeds: events::seeds },
+    Target { name: "rows", run: rows::run, seeds: rows::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
     Target { name: "runs", run: runs::run, seeds: runs::seeds },
     Target { name: "keys", run: keys::run, seeds: keys::seeds },

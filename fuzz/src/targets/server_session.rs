@@ -257,7 +257,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for versions in [Versions::ONLY_1, Versions::ALL] {
         let hello = ClientFrame::Hello(ClientHello { versions, capabilities: Capabilities::ALL });
-        let mut script = received(&encoded(&hello));
+        let mut script = received(&frames::encoded(&hello));
         for frame in frames::client_seeds() {
             script.extend(received(&frame));
             script.extend([ANSWER, 0, TRANSMIT]);
@@ -268,12 +268,6 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         seeds.push(script);
     }
     seeds
-}
-
-fn encoded(frame: &ClientFrame) -> Vec<u8> {
-    let mut out = Vec::new();
-    let _ = frame.encode(&mut out);
-    out
 }
 
 fn received(frame: &[u8]) -> Vec<u8> {

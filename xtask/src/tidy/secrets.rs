@@ -18,19 +18,20 @@ const MARKS: &[(&str, &str)] = &[
 ];
 /// The encoded start of a JWT's header, `{"alg":` or `{"typ":`.
 const TOKENS: &[&str] = &[concat!("eyJhb", "Gci"), concat!("eyJ0e", "XAi")];
-/// Documents and vectors whose tokens are made from a published test secret.
-const PUBLISHED: &[&str] = &["docs/protocol.md", "docs/protocol-vectors.json"];
+/// Where tokens are made from a published test secret.
+const PUBLISHED: &[&str] = &["docs/protocol", "crates/protocol/tests/", "fuzz/corpus/token/"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     tree.files().flat_map(|(path, text)| found(path, text)).collect()
 }
 
 fn found(path: &str, text: &str) -> Vec<Finding> {
+    let is_published = PUBLISHED.iter().any(|place| path.starts_with(place));
     let mut findings = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let marks = MARKS.iter().filter(|(mark, _)| line.contains(mark));
         findings.extend(marks.map(|(_, what)| Finding::new(path, index + 1, format!("looks like {what}"))));
-        let has_token = TOKENS.iter().any(|token| line.contains(token)) && !PUBLISHED.contains(&path);
+        let has_token = TOKENS.iter().any(|token| line.contains(token)) && !is_published;
         findings.extend(has_token.then(|| Finding::new(path, index + 1, "looks like a token")));
     }
     findings

@@ -1,0 +1,202 @@
+//! Whole sessions as a client sees them: frames of a server that may be wrong, own requests, and time.
+
+use bytes::Bytes;
+use iris_protocol::client::{ClientConfig, ClientConnection, ClientEvent};
+use iris_protocol::frame::opcode;
+use iris_protocol::{Capabilities, Versions};
+use iris_types::request::{HistoryFrom, ListConversations, ReadHistory, RequestId};
+use iris_types::{BodyKind, DeviceId, Monotonic, Offset, Seq, Timestamp, UserId};
+
+use super::vectors::{self, From};
+use super::{Script, frames};
+use crate::behaviour;
+
+const RECEIVE: u8 = 0;
+const FRAME: u8 = 1;
+const WAIT: u8 = 2;
+const SEND: u8 = 3;
+const SYNC: u8 = 4;
+const ACKNOWLEDGE: u8 = 5;
+const ASK: u8 = 6;
+const TRANSMIT: u8 = 7;
+
+/// The connection, and what it has told.
+struct World {
+    connection: ClientConnection,
+    now: Monotonic,
+    /// The last offset that was told since the last sync; what follows has to be dense.
+    last: Option<u64>,
+    requests: u32,
+    is_closed: bool,
+    seen: Vec<u64>,
+}
+
+pub(crate) fn run(input: &[u8]) -> u64 {
+    let Some(mut world) = World::new() else { return 0 };
+    let mut script = Script::new(input);
+    while !script.is_over() {
+        world.step(&mut script);
+    }
+    behaviour(&world.seen)
+}
+
+impl World {
+    fn new() -> Option<Self> {
+        let config = ClientConfig {
+            versions: Versions::ALL,
+            capabilities: Capabilities::ALL,
+            token: Bytes::from_static(b"header.claims.signature"),
+            device: DeviceId::new("phone").ok()?,
+            nonce: [3; 16],
+            at: Timestamp(1_700_000_000_000),
+        };
+        let now = Monotonic(1_000);
+        let connection = ClientConnection::new(config, now);
+        Some(Self { connection, now, last: None, requests: 0, is_closed: false, seen: Vec::new() })
+    }
+
+    fn step(&mut self, script: &mut Script<'_>) {
+        match script.byte() % 8 {
+            RECEIVE => {
+                let count = script.number() as usize;
+                self.receive(script.bytes(count));
+            }
+            FRAME => {
+                let (opcode, count) = (script.byte(), script.number() as usize % 512);
+                let payload = script.bytes(count);
+                let length = (payload.len() as u16).to_be_bytes();
+                self.receive(&[&[opcode | 0x80][..], &length, payload].concat());
+            }
+            WAIT => self.wait(script.number() * 64),
+            SEND => self.send(),
+            SYNC => {
+                let (request, after) = (self.request(), script.number());
+                if self.connection.is_ready() {
+                    self.last = Some(after);
+                }
+                self.connection.sync(request, Offset(after));
+            }
+            ACKNOWLEDGE => self.connection.acknowledge(Offset(script.number())),
+            ASK => self.ask(script.byte()),
+            TRANSMIT => {
+                let mut out = Vec::new();
+                let said = self.connection.transmit(&mut out);
+                assert_eq!(said, !out.is_empty(), "transmit says whether there was anything");
+            }
+            _ => unreachable!("a remainder of eight"),
+        }
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        let mut events = Vec::new();
+        self.connection.receive(bytes, self.now, &mut events);
+        events.into_iter().for_each(|event| self.take(event));
+    }
+
+    fn wait(&mut self, milliseconds: u64) {
+        self.now = self.now.plus_millis(milliseconds);
+        let mut events = Vec::new();
+        self.connection.handle_deadline(self.now, &mut events);
+        events.into_iter().for_each(|event| self.take(event));
+    }
+
+    fn take(&mut self, event: ClientEvent) {
+        assert!(!self.is_closed, "something comes after Closed");
+        self.note(&event);
+        match event {
+            ClientEvent::Entries { gap, entries } => {
+                self.follow(gap, entries.iter().map(|entry| entry.offset().0))
+            }
+            ClientEvent::Sent { sent, .. } => {
+                let offset = sent.offset.map(|offset| offset.0);
+                self.follow(None, offset.into_iter());
+            }
+            ClientEvent::Closed { .. } => self.is_closed = true,
+            _ => {}
+        }
+    }
+
+    /// Whatever the server says, what is told is dense and ascending.
+    fn follow(&mut self, gap: Option<(Offset, Offset)>, offsets: impl Iterator<Item = u64>) {
+        if let Some((first, last)) = gap {
+            assert!(first <= last, "a gap that ends before it begins");
+            assert!(
+                self.last.is_none_or(|known| first.0 == known + 1),
+                "a gap does not follow the last entry"
+            );
+            self.last = Some(last.0);
+        }
+        for offset in offsets {
+            assert!(
+                self.last.is_none_or(|known| offset == known + 1),
+                "offset {offset} after {:?}",
+                self.last
+            );
+            self.last = Some(offset);
+        }
+    }
+
+    fn send(&mut self) {
+        let request = self.request();
+        if let Some(send) = frames::send(BodyKind(0), b"hello") {
+            self.connection.send(request, &send.message);
+        }
+    }
+
+    fn ask(&mut self, what: u8) {
+        let request = self.request();
+        let from = if what & 2 == 0 { HistoryFrom::Latest } else { HistoryFrom::Before(Seq(9)) };
+        match (what & 1, UserId::new("bob")) {
+            (0, Ok(with)) => self.connection.read_history(request, &ReadHistory { with, from, limit: 5 }),
+            _ => self.connection.list_conversations(request, &ListConversations { after: None, limit: 5 }),
+        }
+    }
+
+    fn request(&mut self) -> RequestId {
+        self.requests += 1;
+        RequestId(self.requests)
+    }
+
+    fn note(&mut self, event: &ClientEvent) {
+        let kind = match event {
+            ClientEvent::Ready { version, .. } => 1 + u64::from(*version),
+            ClientEvent::LoginRefused { .. } => 4,
+            ClientEvent::Sent { .. } => 5,
+            ClientEvent::Refused { .. } => 6,
+            ClientEvent::Entries { gap, entries } => {
+                7 + u64::from(gap.is_some()) + 10 * entries.len().min(3) as u64
+            }
+            ClientEvent::PageEnd { live, .. } => 50 + u64::from(*live),
+            ClientEvent::SyncNeeded => 52,
+            ClientEvent::HistoryPage { .. } => 53,
+            ClientEvent::Conversations { .. } => 54,
+            ClientEvent::Drain(_) => 55,
+            ClientEvent::Pong => 56,
+            ClientEvent::Closed { refusal, by_server } => {
+                60 + u64::from(*by_server) + 2 * (refusal.code as u64)
+            }
+        };
+        if self.seen.len() < 6 {
+            self.seen.push(kind);
+        }
+    }
+}
+
+/// Hello and Ready of either version, then each server frame of the vectors, with requests in between.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for version in [1, 2] {
+        let mut script = received(&[opcode::SERVER_HELLO, 0, 5, version, 0, 0, 0, 0]);
+        script.extend(received(&[&[opcode::READY, 0, 44][..], &[0; 44]].concat()));
+        script.extend([SYNC, 0, 0, SEND, ASK, 0, ASK, 1, ACKNOWLEDGE, 0, 0, TRANSMIT]);
+        for frame in vectors::frames(From::Server) {
+            seeds.push([script.clone(), received(&frame), vec![WAIT, 0xff, 0xff, TRANSMIT]].concat());
+        }
+    }
+    seeds
+}
+
+fn received(frame: &[u8]) -> Vec<u8> {
+    let length = (frame.len() as u16).to_be_bytes();
+    [&[RECEIVE][..], &length, frame].concat()
+}
