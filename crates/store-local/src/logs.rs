@@ -23,7 +23,7 @@ impl Logs for LocalEngine {
             return Err(StoreError::LogExists(log));
         }
         let created = Log::create(shared, log).map_err(|error| shared.health.judge(error))?;
-        shared.commit(&[Record::LogCreated(log)]).inspect_err(|_| shared.forget(&created))?;
+        shared.commit(&[Record::LogCreated(log)]).inspect_err(|error| shared.forget(&created, error))?;
         shared.insert(created);
         Ok(())
     }
@@ -142,8 +142,12 @@ impl Shared {
         self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(log.id, Arc::new(log));
     }
 
-    /// Gives the segment of a log back that did not come to be.
-    fn forget(&self, log: &Log) {
+    /// Gives the segment of a log back that certainly did not come to be. After any other error than "no space" the
+    /// catalog may know the log.
+    fn forget(&self, log: &Log, error: &StoreError) {
+        if *error != StoreError::NoSpace {
+            return;
+        }
         for segment in &lock(&log.state).segments {
             // Best effort: a start removes an empty segment of a log that the catalog does not know.
             let _ = self.spares.recycle(self, &segment::name(log.id, segment.number), segment.blocks);

@@ -303,7 +303,9 @@ impl DiskFile for SimFile {
             if let Err(error) = begun {
                 // The power cut comes between calls; any other failure may come in the middle of one.
                 if !matches!(&error, DiskError::Io(what) if what == "the power is cut") {
-                    inode.write(offset, bytes.get(..random.below(bytes.len() + 1)).unwrap_or_default());
+                    // Sectors are written wholly or not at all, here too.
+                    let sectors = random.below(bytes.len() / SECTOR_BYTES + 1);
+                    inode.write(offset, bytes.get(..sectors * SECTOR_BYTES).unwrap_or_default());
                 }
                 return Err(error);
             }
