@@ -13,6 +13,9 @@ pub(crate) struct Output {
     open: Option<OpenBatch>,
 }
 
+/// Room set aside when a batch is begun.
+const FIRST_BYTES: usize = 1_024;
+
 #[derive(Clone, Copy, Debug)]
 struct OpenBatch {
     start: u32,
@@ -35,6 +38,8 @@ impl Output {
         });
         if !fits {
             self.close_batch();
+            // Batches mostly hold several items; growing from nothing would copy the first ones repeatedly.
+            self.bytes.reserve(FIRST_BYTES.max(item_bytes + HEADER_BYTES + 2));
             self.open = Some(OpenBatch { start: self.bytes.len() as u32, items: 0 });
             self.bytes.extend_from_slice(&[opcode, 0, 0, 0, 0]);
         }

@@ -1,7 +1,8 @@
 //! The client's frames, checked against the state of the connection.
 
 use iris_types::limits::{
-    FRAME_PAYLOAD_BYTES_MAX, LOGIN_PAYLOAD_BYTES_MAX, PAGE_ITEMS_MAX, PAGE_REQUESTS_IN_FLIGHT_MAX,
+    BUSY_RETRY_AFTER_MS, FRAME_PAYLOAD_BYTES_MAX, LOGIN_PAYLOAD_BYTES_MAX, PAGE_ITEMS_MAX,
+    PAGE_REQUESTS_IN_FLIGHT_MAX,
 };
 use iris_types::request::{ListConversations, ReadHistory, Request, RequestId};
 use iris_types::{ErrorCode, Monotonic, Offset, Refusal};
@@ -17,9 +18,6 @@ use crate::read_inbox::Sync;
 use crate::refusal::Refused;
 use crate::send_message::Send;
 use crate::wire::{DecodeError, RefusedRequest};
-
-/// Hint with a refusal for want of room.
-const BUSY_RETRY_AFTER_MS: u32 = 100;
 
 pub(super) fn receive(
     connection: &mut ServerConnection,
