@@ -29,7 +29,7 @@ pub(crate) struct Connection {
     /// Ciphertext that the socket had no room for.
     unsent: Vec<u8>,
     /// What epoll watches for.
-    pub(crate) interest: EventFlags,
+    interest: EventFlags,
     /// Already in the loop's list of connections to flush.
     pub(crate) is_touched: bool,
     is_counted: bool,
@@ -83,12 +83,16 @@ impl Connection {
         matches!(self.stage, Stage::Ended)
     }
 
-    /// What epoll has to watch for: reading stops while the client does not take what it is owed.
-    pub(crate) fn wanted_interest(&self) -> EventFlags {
+    /// What epoll has to watch for from now on, if that changed: reading stops while the client does not take what
+    /// it is owed.
+    pub(crate) fn changed_interest(&mut self, work: &mut Workspace) -> Option<EventFlags> {
         let mut wanted = EventFlags::empty();
         wanted.set(EventFlags::OUT, !self.unsent.is_empty());
         wanted.set(EventFlags::IN, self.output_bytes() <= OUTPUT_BYTES_MAX);
-        wanted
+        let before = std::mem::replace(&mut self.interest, wanted);
+        work.totals.reading_paused += u64::from(!wanted.contains(EventFlags::IN));
+        work.totals.reading_paused -= u64::from(!before.contains(EventFlags::IN));
+        (wanted != before).then_some(wanted)
     }
 
     /// Reads once and handles every whole record of it.
@@ -360,6 +364,10 @@ impl Connection {
         }
         if std::mem::take(&mut self.is_counted) {
             work.totals.sessions -= 1;
+        }
+        if self.has_ended() {
+            work.totals.reading_paused -= u64::from(!self.interest.contains(EventFlags::IN));
+            self.interest = EventFlags::IN;
         }
         self.unread = Vec::new();
     }

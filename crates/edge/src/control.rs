@@ -14,6 +14,8 @@ pub struct Statistics {
     pub handshakes_in_flight: u64,
     /// Logged in now.
     pub sessions: u64,
+    /// Not read now, because the client does not take what it is owed.
+    pub reading_paused: u64,
     pub accepted: u64,
     pub handshakes_done: u64,
     pub handshakes_failed: u64,
@@ -78,7 +80,7 @@ macro_rules! counters {
 }
 
 counters! {
-    connections, handshakes_in_flight, sessions, accepted, handshakes_done, handshakes_failed, bytes_received,
+    connections, handshakes_in_flight, sessions, reading_paused, accepted, handshakes_done, handshakes_failed, bytes_received,
     bytes_sent, records_received, records_sent, writes, submitted, refused_busy, turns
 }
 

@@ -299,10 +299,9 @@ impl EventLoop {
                 self.slab.remove(key);
                 continue;
             }
-            let wanted = connection.wanted_interest();
-            if wanted != connection.interest {
-                connection.interest = wanted;
-                epoll::modify(&self.epoll, connection.socket(), EventData::new_u64(key.to_u64()), wanted)?;
+            if let Some(interest) = connection.changed_interest(&mut self.work) {
+                let token = EventData::new_u64(key.to_u64());
+                epoll::modify(&self.epoll, connection.socket(), token, interest)?;
             }
         }
         self.touched = touched;

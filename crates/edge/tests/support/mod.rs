@@ -1,0 +1,113 @@
+//! A core that answers in the caller's thread, a clock moved by hand, and clients over real TLS.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod client;
+pub mod core;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use iris_edge::{Clock, Edge, EdgeConfig, EdgeInbox, Now, Statistics, TlsConfig, TokenSecret, token};
+use iris_protocol::server::ServerConfig;
+use iris_types::{Monotonic, Timestamp, UserId};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+pub use self::client::Client;
+pub use self::core::FakeCore;
+
+/// How long a test waits for anything.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const START: Timestamp = Timestamp(1_800_000_000_000);
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub struct HandClock(Mutex<Now>);
+
+impl HandClock {
+    pub fn advance(&self, millis: u64) {
+        let mut now = self.0.lock().unwrap();
+        now.wall = now.wall.plus_millis(millis);
+        now.monotonic = now.monotonic.plus_millis(millis);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Now {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// A running edge with a fake core behind it.
+pub struct World {
+    pub edge: Edge,
+    pub core: Arc<FakeCore>,
+    pub clock: Arc<HandClock>,
+    pub authority: CertificateDer<'static>,
+}
+
+pub fn secret() -> TokenSecret {
+    TokenSecret::new(b"0123456789abcdefghijklmnopqrstuv").unwrap()
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(1, ServerConfig::default())
+    }
+
+    pub fn with(event_loops: u16, protocol: ServerConfig) -> Self {
+        let (authority, tls) = material();
+        let inboxes = EdgeInbox::for_loops(event_loops).unwrap();
+        let core = Arc::new(FakeCore::new(inboxes.clone()));
+        let now = Now { wall: START, monotonic: Monotonic(1_000) };
+        let clock = Arc::new(HandClock(Mutex::new(now)));
+        let config = EdgeConfig {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            inboxes,
+            tls,
+            token_check: Arc::new(|bytes, now| token::verify(&secret(), bytes, now)),
+            protocol: Arc::new(protocol),
+            clock: clock.clone(),
+        };
+        let edge = Edge::start(config, core.clone()).unwrap();
+        Self { edge, core, clock, authority }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.edge.local_address()
+    }
+
+    pub fn token(&self, user: &str, seconds: u64) -> String {
+        let jti = format!("jti-{user}-{seconds}");
+        token::mint(&secret(), &UserId::new(user).unwrap(), self.clock.now().wall, seconds, &jti).unwrap()
+    }
+
+    /// Moves the clock and has every loop look at it.
+    pub fn advance(&self, millis: u64) {
+        self.clock.advance(millis);
+        self.edge.wake();
+    }
+
+    /// Waits until the statistics are as wanted.
+    pub fn wait_for(&self, what: &str, wanted: impl Fn(&Statistics) -> bool) -> Statistics {
+        let begin = std::time::Instant::now();
+        loop {
+            let statistics = self.edge.statistics();
+            if wanted(&statistics) {
+                return statistics;
+            }
+            assert!(begin.elapsed() < PATIENCE, "still not {what}: {statistics:?}");
+            self.edge.wake();
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// A certificate for localhost that is its own authority.
+pub fn material() -> (CertificateDer<'static>, TlsConfig) {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let tls = TlsConfig::from_pem(cert.pem().as_bytes(), signing_key.serialize_pem().as_bytes()).unwrap();
+    let _: PrivateKeyDer<'static> = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
+    (cert.der().clone(), tls)
+}
