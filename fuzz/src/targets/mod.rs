@@ -1,6 +1,7 @@
 //! One file per decoder; [`ALL`] is the table of targets.
 
 mod client_session;
+mod data_directory;
 mod events;
 mod frames;
 mod keys;
@@ -23,6 +24,7 @@ pub const ALL: &[Target] = &[
     Target { name: "rows", run: rows::run, seeds: rows::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
     Target { name: "runs", run: runs::run, seeds: runs::seeds },
+    Target { name: "data_directory", run: data_directory::run, seeds: data_directory::seeds },
     Target { name: "keys", run: keys::run, seeds: keys::seeds },
     Target { name: "token", run: token::run, seeds: token::seeds },
 ];
