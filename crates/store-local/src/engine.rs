@@ -99,6 +99,12 @@ impl LocalEngine {
     }
 }
 
+impl std::fmt::Debug for LocalEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalEngine").finish_non_exhaustive()
+    }
+}
+
 impl Shared {
     /// Commits records to the register journal.
     pub(crate) fn commit(&self, records: &[Record]) -> Result<(), StoreError> {

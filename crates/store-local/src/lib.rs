@@ -8,6 +8,7 @@
 //! - [`Disk`], [`RealDisk`], [`SimDisk`]: what the engine needs of a disk, the operating system's, and a simulated
 //!   one that tears, loses and fails.
 //! - [`OpenError`], [`Finding`]: why a start is refused, and where.
+//! - [`verify`], [`quarantine`]: what an operator does about it.
 //!
 //! Start with `block.rs` (the unit of every file), `frame.rs` (the unit of every log), then `scan.rs` (what is a
 //! torn tail and what is rot).
@@ -27,6 +28,7 @@ mod log;
 mod logs;
 mod mark;
 mod open;
+mod quarantine;
 mod real;
 mod record;
 mod registers;
@@ -36,10 +38,13 @@ mod scan;
 mod segment;
 pub mod simulated;
 mod spares;
+mod verify;
 
 pub use config::Config;
 pub use disk::{Disk, DiskError, DiskFile, Space};
 pub use engine::{LocalEngine, Room};
 pub use error::{Finding, OpenError, Reason};
+pub use quarantine::{Loss, QuarantineError, quarantine};
 pub use real::RealDisk;
 pub use simulated::SimDisk;
+pub use verify::{Report, verify};

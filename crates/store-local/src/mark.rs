@@ -3,7 +3,7 @@
 //! It proves that a whole frame at the end of a log has vanished (an old copy of a file put back, a disk that lied
 //! about a flush), which the log alone cannot know. It lags behind by what the caller's interval is.
 //!
-//! # Layout: 16 blocks; 0 and 8 are the slots, the others blank. Owner: the store's id, segment 1; position: the
+//! # Layout: 9 blocks; 0 and 8 are the slots, 4 KiB apart for disks with large sectors, the others blank. Owner: the store's id, segment 1; position: the
 //! sequence number of the slot, of which the higher counts. Payload, big-endian:
 //!
 //! | offset | bytes | field |
@@ -30,7 +30,7 @@ pub(crate) const MARK: &str = "mark";
 pub(crate) const LOGS_MAX: usize = 16;
 
 const MAGIC: &[u8; 4] = b"IRSM";
-const BLOCKS: u32 = 16;
+const BLOCKS: u32 = 9;
 const SLOTS: [u32; 2] = [0, 8];
 
 /// What is known to be durable.

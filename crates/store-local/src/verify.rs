@@ -1,0 +1,117 @@
+//! Reading every byte of a store, without keys: `iris doctor --verify`, and the scrub of a running server.
+
+use iris_store::{Runs as _, StoreError};
+
+use crate::engine::LocalEngine;
+use crate::inspect::inspect;
+use crate::run_file::{self, RUNS};
+use crate::runs::read_block;
+use crate::segment::{self, LOGS};
+use crate::{Disk, DiskError, Finding, OpenError, Reason, block};
+
+/// What a verification saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub files: u64,
+    pub bytes: u64,
+    /// Everything that is damaged or missing; empty when all is well.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads and checks everything, as a start does, and each block of each run file besides. Changes nothing. Takes the
+/// disk until it is dropped, so that nobody writes meanwhile.
+///
+/// # Errors
+/// [`OpenError::Locked`] while a server runs, [`OpenError::Disk`]. Damage is no error: it is in the report.
+pub fn verify(disk: &dyn Disk) -> Result<Report, OpenError> {
+    disk.lock()?;
+    let inspection = inspect(disk)?;
+    let mut report = Report { findings: inspection.findings, ..Report::default() };
+    let whole = report.findings.is_empty();
+    for directory in ["", LOGS, RUNS] {
+        for short in disk.list(directory)? {
+            let name = if directory.is_empty() { short.clone() } else { format!("{directory}/{short}") };
+            report.read(disk, &name, whole)?;
+        }
+    }
+    Ok(report)
+}
+
+impl Report {
+    /// Counts a file; checks what the inspection did not.
+    fn read(&mut self, disk: &dyn Disk, name: &str, inspected: bool) -> Result<(), DiskError> {
+        self.files += 1;
+        self.bytes += disk.open(name)?.length()?;
+        if name.ends_with(".runs") {
+            self.read_runs(disk, name)
+        } else if name.ends_with(".seg") && !inspected {
+            self.read_blocks(disk, name)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn read_runs(&mut self, disk: &dyn Disk, name: &str) -> Result<(), DiskError> {
+        // A damaged index is among the findings of the inspection, unless it did not get that far.
+        let index = match run_file::read(disk, name)? {
+            Ok(index) => index,
+            Err(finding) => {
+                self.add(finding);
+                return Ok(());
+            }
+        };
+        let file = disk.open(name)?;
+        for run in &index.runs {
+            for (number, place) in run.blocks.iter().enumerate() {
+                if let Err(error) = read_block(&*file, *place) {
+                    let detail = format!("run {}, block {number}: {error}", run.name);
+                    self.add(Finding::new(Reason::CorruptRuns, name, place.offset, detail));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks blocks one by one where nothing tells which log they should belong to.
+    fn read_blocks(&mut self, disk: &dyn Disk, name: &str) -> Result<(), DiskError> {
+        let bytes = segment::read_all(disk, name)?;
+        for (number, block) in (0..).zip(bytes.chunks(block::BLOCK_BYTES)) {
+            if block::read(block, number).is_none()
+                && !self.findings.iter().any(|finding| finding.file == name)
+            {
+                let offset = segment::offset(number);
+                self.add(Finding::new(Reason::CorruptBlock, name, offset, "the block is damaged"));
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, finding: Finding) {
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+}
+
+impl LocalEngine {
+    /// Reads and checks each block of each live run while the server runs; gives what is damaged. To be called
+    /// now and then by a thread of its own.
+    ///
+    /// # Errors
+    /// Any but damage.
+    pub fn scrub(&self) -> Result<Vec<StoreError>, StoreError> {
+        let mut damaged = Vec::new();
+        for run in self.list()? {
+            for number in 0..run.blocks {
+                match self.get(run.name, number) {
+                    Ok(_) => {}
+                    Err(error @ StoreError::Corrupt { .. }) => damaged.push(error),
+                    // Dropped meanwhile.
+                    Err(StoreError::NoSuchRun(_)) => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(damaged)
+    }
+}

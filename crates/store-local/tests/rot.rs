@@ -1,0 +1,207 @@
+//! Rot: every byte flipped, every file cut at every length, removed, or put back from an older copy. The start is
+//! refused, or a read says "corrupt", or everything reads back equal. The last acknowledged chunk is no exception.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod script;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use iris_store_local::{
+    Config, Disk as _, LocalEngine, OpenError, QuarantineError, SimDisk, quarantine, verify,
+};
+use script::{FIRST, Model, SECOND, STORE};
+
+fn config() -> Config {
+    Config { segment_bytes: 2 * 1_024, journal_bytes: 2 * 1_024, ..Config::small(STORE) }
+}
+
+fn open(disk: &SimDisk) -> Result<LocalEngine, OpenError> {
+    LocalEngine::open(Arc::new(disk.clone()), config())
+}
+
+/// A small store with an open log of several segments, a sealed one, registers and runs. Its process was killed right
+/// behind the last acknowledgement, or stopped in good order, which writes the mark.
+fn store(stopped_well: bool) -> (SimDisk, Model) {
+    let disk = SimDisk::new(5);
+    let mut model = Model::default();
+    let engine = open(&disk).unwrap();
+    script::small_store(&engine, &mut model);
+    if stopped_well {
+        engine.write_mark().unwrap();
+    }
+    drop(engine);
+    disk.kill();
+    (disk, model)
+}
+
+/// Opens a damaged copy: refused without touching anything, or all that can be read is right.
+fn check(disk: &SimDisk, model: &Model, case: &str) -> bool {
+    let before = disk.counters().changes;
+    match open(disk) {
+        Err(OpenError::Refused(_)) => {
+            assert_eq!(disk.counters().changes, before, "{case}: a refused start changed something");
+            true
+        }
+        Err(other) => panic!("{case}: {other}"),
+        Ok(engine) => model.check_readable(&engine.engine(), case),
+    }
+}
+
+fn check_flips(stopped_well: bool) {
+    let (disk, model) = store(stopped_well);
+    let mut noticed = 0;
+    let mut damaged = disk.copy();
+    for (name, length) in disk.files() {
+        for offset in 0..length {
+            let mask = [0x01, 0x80, 0xff][(offset % 3) as usize];
+            let before = damaged.counters().changes;
+            assert!(damaged.flip(&name, offset, mask));
+            let case = format!("{name}, byte {offset} ^ {mask:#x}, stopped well: {stopped_well}");
+            let seen = check(&damaged, &model, &case);
+            // Spare segments hold nothing; every other byte is noticed by somebody.
+            assert!(seen || name.contains("spare"), "{case}: nobody noticed");
+            noticed += u64::from(seen);
+            if damaged.counters().changes == before {
+                damaged.flip(&name, offset, mask);
+                damaged.kill();
+            } else {
+                damaged = disk.copy();
+            }
+        }
+    }
+    assert!(noticed > 10_000, "only {noticed} flips were noticed");
+}
+
+#[test]
+fn every_byte_flipped_after_a_clean_stop() {
+    check_flips(true);
+}
+
+#[test]
+fn every_byte_flipped_after_a_kill() {
+    check_flips(false);
+}
+
+#[test]
+fn every_truncation() {
+    let (disk, model) = store(false);
+    for (name, length) in disk.files() {
+        for kept in (0..length).step_by(7).chain([length - 1]) {
+            let damaged = disk.copy();
+            damaged.truncate(&name, kept);
+            let noticed = check(&damaged, &model, &format!("{name} cut to {kept}"));
+            assert!(noticed || name.contains("spare"), "{name} cut to {kept}: nobody noticed");
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_noticed() {
+    let (disk, model) = store(true);
+    for (name, _) in disk.files() {
+        let damaged = disk.copy();
+        damaged.remove(&name).unwrap();
+        let noticed = check(&damaged, &model, &format!("{name} removed"));
+        assert!(noticed || name.contains("spare"), "{name} removed: nobody noticed");
+    }
+}
+
+/// Copies a file of one disk over the same file of another.
+fn put_back(from: &SimDisk, to: &SimDisk, name: &str) {
+    let bytes = {
+        let file = from.open(name).unwrap();
+        let mut bytes = vec![0; file.length().unwrap() as usize];
+        file.read_at(0, &mut bytes).unwrap();
+        bytes
+    };
+    drop(to.remove(name));
+    to.create(name).unwrap().write_at(0, &bytes).unwrap();
+}
+
+#[test]
+fn an_older_copy_of_any_file_is_noticed() {
+    let disk = SimDisk::new(5);
+    let mut model = Model::default();
+    let engine = open(&disk).unwrap();
+    script::small_store(&engine, &mut model);
+    engine.write_mark().unwrap();
+    let old = disk.copy();
+    script::go_on(&engine, &mut model);
+    engine.write_mark().unwrap();
+    disk.kill();
+    let mut noticed = BTreeSet::new();
+    for (name, _) in old.files().into_iter().filter(|(name, _)| !name.contains("spare")) {
+        let mixed = disk.copy();
+        put_back(&old, &mixed, &name);
+        if check(&mixed, &model, &format!("{name} put back")) {
+            noticed.insert(name);
+        }
+    }
+    assert!(noticed.contains("registers"), "{noticed:?}");
+    assert!(noticed.iter().any(|name| name.contains(&SECOND.to_string())), "{noticed:?}");
+}
+
+#[test]
+fn a_file_of_another_store_is_noticed() {
+    let (disk, model) = store(true);
+    let other = SimDisk::new(6);
+    let engine =
+        LocalEngine::open(Arc::new(other.clone()), Config { store_id: [0x99; 16], ..config() }).unwrap();
+    script::small_store(&engine, &mut Model::default());
+    engine.write_mark().unwrap();
+    for (name, _) in other.files().into_iter().filter(|(name, _)| !name.contains("spare")) {
+        let mixed = disk.copy();
+        put_back(&other, &mixed, &name);
+        assert!(check(&mixed, &model, &format!("{name} of another store")), "{name}: nobody noticed");
+    }
+}
+
+#[test]
+fn verification_finds_what_a_start_or_a_read_would() {
+    let (disk, _) = store(false);
+    let report = verify(&disk.copy()).unwrap();
+    assert_eq!(report.findings, []);
+    assert_eq!(report.files, disk.files().len() as u64);
+    for (name, length) in disk.files().into_iter().filter(|(name, _)| !name.contains("spare")) {
+        for offset in (0..length).step_by(97) {
+            let damaged = disk.copy();
+            damaged.flip(&name, offset, 4);
+            let report = verify(&damaged).unwrap();
+            assert!(report.findings.iter().any(|finding| finding.file == name), "{name}, byte {offset}");
+        }
+    }
+}
+
+#[test]
+fn quarantine_lets_a_start_proceed_and_says_what_is_lost() {
+    let (disk, model) = store(true);
+    for (name, length) in disk.files().into_iter().filter(|(name, _)| !name.contains("spare")) {
+        let untouched = disk.copy();
+        let refused = quarantine(&untouched, &config(), &name);
+        assert!(
+            matches!(refused, Err(QuarantineError::NotDamaged(_) | QuarantineError::Registers)),
+            "{name}"
+        );
+        for offset in [3, length / 2, length - 1] {
+            let damaged = disk.copy();
+            damaged.flip(&name, offset, 4);
+            let case = format!("{name}, byte {offset}");
+            damaged.kill();
+            let done = quarantine(&damaged, &config(), &name);
+            if name == "registers" {
+                assert_eq!(done, Err(QuarantineError::Registers));
+                continue;
+            }
+            let loss = done.unwrap_or_else(|error| panic!("{case}: {error}"));
+            assert!(!loss.lost.is_empty() && !loss.kept.is_empty(), "{case}: {loss:?}");
+            damaged.kill();
+            let engine = open(&damaged).unwrap_or_else(|error| panic!("{case}: {error}"));
+            model.check_prefix(&engine.engine(), FIRST, &case);
+            model.check_prefix(&engine.engine(), SECOND, &case);
+            drop(engine);
+            damaged.kill();
+            assert_eq!(verify(&damaged).unwrap().findings, [], "{case}");
+        }
+    }
+}
