@@ -211,7 +211,7 @@ impl ClientCore {
             self.draft.event(ClientEvent::Refused(refusal));
         }
         let retry = self.retry(refusal, now);
-        self.inbox.sync_refused(retry.at(0));
+        self.inbox.sync_refused(retry);
     }
 
     fn retry(&mut self, refusal: Refusal, now: Now) -> Retry {

@@ -7,6 +7,7 @@
 //! - [`ClientCore`]: the machine of one device. Call its methods as things happen, then [`ClientCore::turn`].
 //! - [`Output`]: what the driver has to do. [`ClientEvent`]: what the application learns.
 //! - [`StoreOperation`], [`Restored`]: what the local database keeps and gives back at the next start.
+//! - [`MemoryDatabase`]: the twin of a local database, in memory.
 //!
 //! # What is promised
 //!
@@ -30,6 +31,7 @@ mod draft;
 mod event;
 mod inbox;
 mod link;
+mod memory;
 mod outbox;
 mod query;
 mod request;
@@ -38,6 +40,7 @@ mod storage;
 pub use config::{Config, Now};
 pub use core::ClientCore;
 pub use event::{ClientEvent, HistoryQuestion, Mark, Output, QueryError, QueryNumber, SendError};
+pub use memory::MemoryDatabase;
 pub use storage::{
     NewMessage, Outcome, Restored, SendNumber, Settled, StoreOperation, StoreToken, Unreported, Unsent,
 };

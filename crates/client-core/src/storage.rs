@@ -98,7 +98,7 @@ impl Unreported {
 }
 
 /// What a database gives back at a start; empty for a new one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     /// What [`StoreOperation::SetCursor`] set last.
     pub cursor: Offset,

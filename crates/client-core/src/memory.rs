@@ -1,0 +1,76 @@
+//! The local database's twin in memory: for tests, the simulator and the load generator.
+
+use std::collections::BTreeMap;
+
+use iris_types::{ConversationId, InboxMessage, Offset, Seq};
+
+use crate::{Restored, SendNumber, Settled, StoreOperation, Unreported, Unsent};
+
+/// Keeps what [`StoreOperation`]s say, and gives back what a start needs.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryDatabase {
+    cursor: Offset,
+    last_number: SendNumber,
+    unsent: BTreeMap<SendNumber, Unsent>,
+    settled: BTreeMap<SendNumber, Settled>,
+    unreported: BTreeMap<Offset, Unreported>,
+    marks: BTreeMap<ConversationId, Seq>,
+    messages: BTreeMap<(ConversationId, Seq), InboxMessage>,
+}
+
+impl MemoryDatabase {
+    /// Applies the operations of one [`crate::Output::Store`].
+    pub fn apply(&mut self, operations: Vec<StoreOperation>) {
+        operations.into_iter().for_each(|operation| self.apply_one(operation));
+    }
+
+    /// What a machine that starts now is given.
+    #[must_use]
+    pub fn restored(&self) -> Restored {
+        Restored {
+            cursor: self.cursor,
+            last_number: self.last_number,
+            unsent: self.unsent.values().cloned().collect(),
+            settled: self.settled.values().cloned().collect(),
+            unreported: self.unreported.values().cloned().collect(),
+            marks: self.marks.iter().map(|(conversation, seq)| (*conversation, *seq)).collect(),
+        }
+    }
+
+    /// Every message that the device has, by conversation and `seq`.
+    #[must_use]
+    pub fn messages(&self) -> &BTreeMap<(ConversationId, Seq), InboxMessage> {
+        &self.messages
+    }
+
+    fn apply_one(&mut self, operation: StoreOperation) {
+        match operation {
+            StoreOperation::PutUnsent(unsent) => {
+                self.last_number = self.last_number.max(unsent.number);
+                self.unsent.insert(unsent.number, unsent);
+            }
+            StoreOperation::Settle(settled) => {
+                self.unsent.remove(&settled.number);
+                self.settled.insert(settled.number, settled);
+            }
+            StoreOperation::DropSettled(number) => drop(self.settled.remove(&number)),
+            StoreOperation::PutSent(message) => self.put_message(message),
+            StoreOperation::PutReceived { offset, message } => {
+                self.marks.insert(message.conversation, message.seq);
+                self.put_message(message.clone());
+                self.unreported.insert(offset, Unreported::Message { offset, message });
+            }
+            StoreOperation::PutGap { first, last } => {
+                self.unreported.insert(last, Unreported::Gap { first, last });
+            }
+            StoreOperation::SetShown(up_to) => {
+                self.unreported.retain(|offset, _| *offset > up_to);
+            }
+            StoreOperation::SetCursor(cursor) => self.cursor = self.cursor.max(cursor),
+        }
+    }
+
+    fn put_message(&mut self, message: InboxMessage) {
+        self.messages.insert((message.conversation, message.seq), message);
+    }
+}
