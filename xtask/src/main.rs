@@ -8,6 +8,7 @@
 //! - [`deny`]: licences, bans and sources of dependencies.
 
 mod deny;
+mod figures;
 mod outcome;
 mod prerequisites;
 mod process;
@@ -48,6 +49,8 @@ enum Task {
     Deny,
     /// Known vulnerabilities of dependencies; needs cargo-deny and its database from the network.
     Advisories,
+    /// Short benchmarks with the thresholds of the non-functional requirements.
+    Figures,
     /// The client of `docs/protocol.md` in Python against a server of its own.
     Python,
 }
@@ -80,6 +83,7 @@ fn run(task: &Task, root: &Path) -> anyhow::Result<Outcome> {
         Task::Bench(passed) => process::cargo_run(root, "iris", &bench_arguments(&passed.arguments)),
         Task::Deny => deny::run(root),
         Task::Advisories => deny::advisories(root),
+        Task::Figures => figures::run(root),
         Task::Python => python::run(root),
     }
 }
