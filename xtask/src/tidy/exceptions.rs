@@ -31,15 +31,16 @@ fn judge(lines: &[&str], at: usize) -> Option<&'static str> {
     None
 }
 
-/// The reason is in the attribute, which ends with `]`, or in the comment above it.
+/// The reason is in the attribute, which ends with `]`, or in a comment above or behind it.
 fn has_reason(lines: &[&str], at: usize) -> bool {
     let attribute = lines.iter().skip(at).take(4);
     let mut rest = attribute.scan(false, |ended, line| {
         let shown = (!*ended).then_some(line);
-        *ended |= line.trim_end().ends_with(']');
+        *ended |= line.contains(")]");
         shown
     });
-    rest.any(|line| line.contains("reason")) || above(lines, at, 1).iter().any(|line| line.contains("//"))
+    rest.any(|line| line.contains("reason") || line.contains("//"))
+        || above(lines, at, 1).iter().any(|line| line.contains("//"))
 }
 
 fn has_safety(lines: &[&str], at: usize) -> bool {
@@ -65,6 +66,7 @@ mod tests {
         assert_eq!(found("#[allow(clippy::disallowed_methods)]\nfn now() {}\n"), 1);
         assert_eq!(found("#[allow(clippy::disallowed_methods)]\nfn reason() {}\n"), 1);
         assert_eq!(found("#[allow(clippy::disallowed_methods, reason = \"the clock\")]\nfn now() {}\n"), 0);
+        assert_eq!(found("#[allow(clippy::disallowed_methods)] // the one clock\nfn now() {}\n"), 0);
         assert_eq!(found("// The one clock.\n#[allow(clippy::disallowed_methods)]\nfn now() {}\n"), 0);
     }
 

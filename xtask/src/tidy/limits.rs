@@ -1,5 +1,6 @@
 //! Every bound is in `limits.rs`, with unit and reason. A constant elsewhere that looks like one is either a
-//! bound in the wrong place, or a layout: then the line, or the one above it, says `// layout`.
+//! bound in the wrong place, or a layout: then the line, or the one above it, says `// layout`. One that is derived
+//! from a bound (`const PAUSE_MS: u64 = limits::ACCEPT_PAUSE_MS;`) is fine.
 
 use super::Finding;
 use super::tree::{Tree, rust_lines};
@@ -43,8 +44,10 @@ fn bound(line: &str) -> Option<&str> {
     let (name, value) = after.split_once(": ")?;
     let is_number =
         ["usize", "u64", "u32", "u16", "u8", "Duration"].iter().any(|kind| value.starts_with(kind));
+    let is_derived =
+        value.split(['=', ' ', ';', '(']).any(|word| ENDINGS.iter().any(|ending| word.ends_with(ending)));
     let is_named_so = ENDINGS.iter().any(|ending| name.ends_with(ending));
-    (is_number && (is_named_so || name.ends_with("_BYTES") && is_large(value))).then_some(name)
+    (is_number && !is_derived && (is_named_so || name.ends_with("_BYTES") && is_large(value))).then_some(name)
 }
 
 /// Whether the value after `usize = ` is a product or at least [`LAYOUT_BYTES_UNDER`].
@@ -68,6 +71,8 @@ mod tests {
         assert_eq!(found("pub const HEADER_BYTES: usize = 7;"), 0);
         assert_eq!(found("pub const CACHE_BYTES: usize = 4_096;"), 1);
         assert_eq!(found("pub const CACHE_BYTES: usize = 64 * 1_024;"), 1);
+        assert_eq!(found("const PAUSE_MS: u64 = limits::ACCEPT_PAUSE_MS;"), 0);
+        assert_eq!(found("const KEPT_MS: u64 = 4 * LOGIN_SKEW_MS_MAX;"), 0);
         assert_eq!(found("const DAY_MS: u64 = 86_400_000; // layout"), 0);
         assert_eq!(found("// layout: what a u16 holds\npub const LENGTH_MAX: usize = 65_535;"), 0);
         assert_eq!(found("#[cfg(test)]\nmod tests {\n    const A_MAX: u64 = 1;\n}\n"), 0);
