@@ -34,27 +34,11 @@ impl Handshake {
     }
 
     /// Takes the records in `input`, appends what is to be sent to `out`. Stops right behind the client's last
-    /// handshake record, so that data never reaches rustls.
-    pub(crate) fn advance(
-        &mut self,
-        input: &mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Progress, HandshakeFailed> {
-        let result = self.advance_by_records(input, out);
-        if result.is_err() {
-            self.take_alert(out);
-        }
-        result
-    }
-
-    /// The record layer for what follows a handshake that is done.
-    pub(crate) fn into_records(self, ciphers: &mut Ciphers) -> Result<Records, HandshakeFailed> {
-        Records::new(self.0, ciphers).map_err(|_| HandshakeFailed)
-    }
-
+    /// handshake record, so that data never reaches rustls. After a failure nothing is taken any more.
+    ///
     /// A message may span several records, and rustls wants to see them all again: the end of the input that it
     /// is shown moves on record by record, the start only when it says so.
-    fn advance_by_records(
+    pub(crate) fn advance(
         &mut self,
         input: &mut [u8],
         out: &mut Vec<u8>,
@@ -62,28 +46,40 @@ impl Handshake {
         let (mut start, mut end) = (0, 0);
         loop {
             let shown = input.get_mut(start..end).ok_or(HandshakeFailed)?;
-            let (discard, pause) = step(self.0.process_tls_records(shown), out)?;
+            let (discard, pause) = step(self.0.process_tls_records(shown), out);
             start += discard;
             match pause {
                 Pause::None => {}
-                Pause::Done if self.0.is_handshaking() => return Err(HandshakeFailed),
-                Pause::Done => return Ok(Progress { consumed: start, is_done: true }),
+                Pause::Done if !self.0.is_handshaking() => {
+                    return Ok(Progress { consumed: start, is_done: true });
+                }
                 Pause::Blocked => match next_end(input, end) {
                     Some(next) if next - start <= HANDSHAKE_BYTES_MAX => end = next,
-                    Some(_) => return Err(HandshakeFailed),
-                    None if input.len() - start > HANDSHAKE_BYTES_MAX => return Err(HandshakeFailed),
-                    None => return Ok(Progress { consumed: start, is_done: false }),
+                    None if input.len() - start <= HANDSHAKE_BYTES_MAX => {
+                        return Ok(Progress { consumed: start, is_done: false });
+                    }
+                    Some(_) | None => return Err(HandshakeFailed),
                 },
+                Pause::Failed | Pause::Done => {
+                    self.take_alert(input.get_mut(start..end).unwrap_or_default(), out);
+                    return Err(HandshakeFailed);
+                }
             }
         }
     }
 
-    fn take_alert(&mut self, out: &mut Vec<u8>) {
+    /// The record layer for what follows a handshake that is done.
+    pub(crate) fn into_records(self, ciphers: &mut Ciphers) -> Result<Records, HandshakeFailed> {
+        Records::new(self.0, ciphers).map_err(|_| HandshakeFailed)
+    }
+
+    /// rustls hands out what it queued before it looks at its input, and only then it must still be called.
+    fn take_alert(&mut self, shown: &mut [u8], out: &mut Vec<u8>) {
         for _ in 0..ALERT_STEPS_MAX {
-            match step(self.0.process_tls_records(&mut []), out) {
-                Ok((_, Pause::None)) => {}
-                Ok(_) | Err(HandshakeFailed) => return,
+            if !self.0.wants_write() {
+                return;
             }
+            step(self.0.process_tls_records(shown), out);
         }
     }
 }
@@ -92,28 +88,31 @@ enum Pause {
     None,
     Blocked,
     Done,
+    Failed,
 }
 
-/// One state of rustls: what it discards, and whether it goes on by itself.
+/// One state of rustls: how much it discards, and whether it goes on by itself.
 fn step<Data>(
     UnbufferedStatus { discard, state }: UnbufferedStatus<'_, '_, Data>,
     out: &mut Vec<u8>,
-) -> Result<(usize, Pause), HandshakeFailed> {
-    let pause = match state.map_err(|_| HandshakeFailed)? {
-        ConnectionState::EncodeTlsData(mut data) => {
-            encode(out, |buffer| data.encode(buffer).map_err(needed_by))?;
-            Pause::None
+) -> (usize, Pause) {
+    let pause = match state {
+        Ok(ConnectionState::EncodeTlsData(mut data)) => {
+            match encode(out, |buffer| data.encode(buffer).map_err(needed_by)) {
+                Ok(()) => Pause::None,
+                Err(HandshakeFailed) => Pause::Failed,
+            }
         }
-        ConnectionState::TransmitTlsData(data) => {
+        Ok(ConnectionState::TransmitTlsData(data)) => {
             data.done();
             Pause::None
         }
-        ConnectionState::BlockedHandshake => Pause::Blocked,
-        ConnectionState::WriteTraffic(_) => Pause::Done,
+        Ok(ConnectionState::BlockedHandshake) => Pause::Blocked,
+        Ok(ConnectionState::WriteTraffic(_)) => Pause::Done,
         // Closed before it began, or early data, which is not offered.
-        _ => return Err(HandshakeFailed),
+        Ok(_) | Err(_) => Pause::Failed,
     };
-    Ok((discard, pause))
+    (discard, pause)
 }
 
 /// Appends what `write` writes, growing `out` to the size it says it needs.

@@ -8,10 +8,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use iris_edge::{Clock, Edge, EdgeConfig, EdgeInbox, Now, Statistics, TlsConfig, TokenSecret, token};
+use iris_edge::{
+    Clock, CoreLink, Edge, EdgeConfig, EdgeInbox, Now, Statistics, TlsConfig, TokenSecret, token,
+};
 use iris_protocol::server::ServerConfig;
 use iris_types::{Monotonic, Timestamp, UserId};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::CertificateDer;
 
 pub use self::client::Client;
 pub use self::core::FakeCore;
@@ -56,6 +58,15 @@ impl World {
     }
 
     pub fn with(event_loops: u16, protocol: ServerConfig) -> Self {
+        Self::behind(event_loops, protocol, |core| core)
+    }
+
+    /// With something between edge and core.
+    pub fn behind(
+        event_loops: u16,
+        protocol: ServerConfig,
+        wrap: impl FnOnce(Arc<FakeCore>) -> Arc<dyn CoreLink>,
+    ) -> Self {
         let (authority, tls) = material();
         let inboxes = EdgeInbox::for_loops(event_loops).unwrap();
         let core = Arc::new(FakeCore::new(inboxes.clone()));
@@ -69,7 +80,7 @@ impl World {
             protocol: Arc::new(protocol),
             clock: clock.clone(),
         };
-        let edge = Edge::start(config, core.clone()).unwrap();
+        let edge = Edge::start(config, wrap(core.clone())).unwrap();
         Self { edge, core, clock, authority }
     }
 
@@ -108,6 +119,5 @@ pub fn material() -> (CertificateDer<'static>, TlsConfig) {
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let tls = TlsConfig::from_pem(cert.pem().as_bytes(), signing_key.serialize_pem().as_bytes()).unwrap();
-    let _: PrivateKeyDer<'static> = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
     (cert.der().clone(), tls)
 }
