@@ -59,19 +59,17 @@ impl Ciphers {
 
     /// Forgets what was not used since the last call.
     pub(crate) fn forget_unused(&mut self) {
-        let mut kept = 0;
         for place in &mut self.contexts {
-            match place {
-                Some(context) if context.used => {
-                    context.used = false;
-                    kept += 1;
-                }
-                _ => *place = None,
-            }
+            *place = place.take_if(|context| std::mem::take(&mut context.used));
         }
-        if kept == 0 {
+        if self.kept() == 0 {
             self.contexts = Vec::new();
         }
+    }
+
+    /// Contexts that are ready.
+    pub(crate) fn kept(&self) -> usize {
+        self.contexts.iter().flatten().count()
     }
 }
 

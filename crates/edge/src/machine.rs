@@ -195,3 +195,7 @@ impl Tenant {
         now.wall >= self.expires_at || now.monotonic >= self.expires_by
     }
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

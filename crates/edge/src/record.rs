@@ -244,3 +244,7 @@ fn iv(secrets: &ConnectionTrafficSecrets) -> &[u8] {
         _ => &[0; 12],
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

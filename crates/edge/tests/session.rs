@@ -219,6 +219,7 @@ fn a_client_that_takes_nothing_is_read_no_further() {
     let mut alice = Client::login(&world, "alice", Versions::ALL);
     // Each ping is answered. Nobody reads the answers: they fill the sockets' buffers, then the server's.
     alice.stream.socket.set_nonblocking(true).unwrap();
+    #[allow(clippy::disallowed_methods, reason = "a test waits only so long")]
     let began = std::time::Instant::now();
     let mut pings = 0;
     while world.edge.statistics().reading_paused == 0 {

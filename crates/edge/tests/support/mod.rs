@@ -101,6 +101,7 @@ impl World {
 
     /// Waits until the statistics are as wanted.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Statistics) -> bool) -> Statistics {
+        #[allow(clippy::disallowed_methods, reason = "a test waits only so long")]
         let begin = std::time::Instant::now();
         loop {
             let statistics = self.edge.statistics();
