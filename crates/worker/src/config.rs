@@ -1,9 +1,9 @@
 //! What a worker is told when it is made.
 
+use iris_types::VnodeId;
 use iris_types::limits::{
     CHUNK_BYTES_MAX, DIRTY_BYTES_MAX, FLUSH_BYTES, FLUSH_INTERVAL_MS, LOG_TAIL_BYTES_MAX, STATE_CACHE_BYTES,
 };
-use iris_types::VnodeId;
 use iris_types::placement::VnodeCount;
 
 /// Which of the workers that share a deployment.

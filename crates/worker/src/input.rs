@@ -10,18 +10,36 @@ use crate::{CallId, CallResult};
 #[derive(Debug)]
 pub enum Input {
     /// A verified login, at the user's vnode. Answered under [`RequestId`] 0 with `Attached` or a refusal.
-    Attach { session: SessionId, login: Login },
+    Attach {
+        session: SessionId,
+        login: Login,
+    },
     /// The connection is gone.
-    Detach { session: SessionId, user: UserId },
+    Detach {
+        session: SessionId,
+        user: UserId,
+    },
     /// Sends and history at the conversation's vnode, everything else at the user's.
-    Request { session: SessionId, user: UserId, device: DeviceId, id: RequestId, request: Request },
+    Request {
+        session: SessionId,
+        user: UserId,
+        device: DeviceId,
+        id: RequestId,
+        request: Request,
+    },
     /// What became of an [`crate::Output::Call`]. Calls end in any order, each once.
-    Done { call: CallId, result: CallResult },
+    Done {
+        call: CallId,
+        result: CallResult,
+    },
     /// Forwards from another worker.
     Frame(Frame),
     /// Another worker has committed forwards of a stream whose source is here.
     Confirm(Confirm),
-    Admin { id: AdminId, command: AdminCommand },
+    Admin {
+        id: AdminId,
+        command: AdminCommand,
+    },
     /// The disk is nearly full (true), or has room again.
     SafeMode(bool),
     /// Take nothing new, commit and flush what there is, then say [`crate::Output::Drained`].

@@ -13,12 +13,36 @@
 //! - [`Call`], [`CallResult`], [`execute()`]: work for the engine; opaque to the driver.
 //! - [`Statistics`]: plain counters.
 
+mod acknowledge;
+mod attach;
 pub mod call;
+mod chunk;
 pub mod config;
+mod directory;
+mod effects;
+mod evict;
 pub mod execute;
+mod flush;
+mod hosted;
 pub mod input;
+mod list_conversations;
+mod loading;
+mod merge;
+mod names;
 pub mod output;
+mod page;
+mod publish;
+mod read_history;
+mod read_inbox;
+mod recover;
+mod revoke;
+mod send_message;
+mod slab;
+mod state;
 pub mod statistics;
+mod streams;
+mod takeover;
+mod user_command;
 pub mod worker;
 
 pub use call::{Call, CallId, CallResult, Lane};

@@ -11,24 +11,48 @@ use crate::{AdminId, Call, CallId, Confirm, Frame, WorkerIndex};
 #[derive(Debug)]
 pub enum Output {
     /// Carry out with [`crate::execute()`] and tell the result with [`crate::Input::Done`].
-    Call { id: CallId, call: Call },
-    Answer { session: SessionId, id: RequestId, answer: Answer },
+    Call {
+        id: CallId,
+        call: Call,
+    },
+    Answer {
+        session: SessionId,
+        id: RequestId,
+        answer: Answer,
+    },
     /// A committed entry for a live session, in the order of offsets. The entry may be the session's own send:
     /// the edge then leaves the body away.
-    Push { session: SessionId, entry: Arc<InboxEntry> },
+    Push {
+        session: SessionId,
+        entry: Arc<InboxEntry>,
+    },
     /// The session ends: replaced or revoked. Nothing more is said to it.
-    Close { session: SessionId, code: ErrorCode },
+    Close {
+        session: SessionId,
+        code: ErrorCode,
+    },
     /// For another worker's [`crate::Input::Frame`].
-    Frame { to: WorkerIndex, frame: Frame },
+    Frame {
+        to: WorkerIndex,
+        frame: Frame,
+    },
     /// For another worker's [`crate::Input::Confirm`].
-    Confirm { to: WorkerIndex, confirm: Confirm },
-    Admin { id: AdminId, answer: AdminAnswer },
+    Confirm {
+        to: WorkerIndex,
+        confirm: Confirm,
+    },
+    Admin {
+        id: AdminId,
+        answer: AdminAnswer,
+    },
     /// The start is finished: requests are served.
     Ready,
     /// [`crate::Input::Drain`] is done: everything is committed and flushed.
     Drained,
     /// The worker is dead and says nothing any more. The process has to exit; a restart takes over.
-    Stop { reason: StopReason },
+    Stop {
+        reason: StopReason,
+    },
 }
 
 /// The answer to an admin command.

@@ -1,0 +1,60 @@
+//! Logins and the end of connections.
+
+use iris_types::request::{Login, RequestId, SessionId};
+use iris_types::{ErrorCode, Refusal, UserId};
+use iris_vnode::{Stamp, attach};
+
+use crate::effects::Effect;
+use crate::state::UserCommand;
+use crate::worker::{Phase, Worker};
+
+impl Worker {
+    pub(crate) fn attach(&mut self, session: SessionId, login: Login) {
+        if !matches!(self.phase, Phase::Serving) {
+            let code = if self.is_serving() { ErrorCode::Draining } else { ErrorCode::Unavailable };
+            return self.refuse_session(session, RequestId(0), Refusal::new(code), Stamp::default());
+        }
+        self.attaching.insert(session, true);
+        let user = login.user.clone();
+        self.user_command(&user, UserCommand::Attach { session, login });
+    }
+
+    pub(crate) fn detach(&mut self, session: SessionId, user: &UserId) {
+        if let Some(is_live) = self.attaching.get_mut(&session) {
+            *is_live = false;
+        }
+        let Some(slot) = self.user_slot_mut(user) else { return };
+        let before = slot.sessions.len();
+        slot.sessions.retain(|other| other.id != session);
+        let gone = before - slot.sessions.len();
+        self.statistics.sessions = self.statistics.sessions.saturating_sub(gone as u64);
+    }
+
+    pub(crate) fn run_attach(&mut self, slot: u32, session: SessionId, login: Login) {
+        self.nonces.expire(self.mono);
+        let times = (self.now, self.started_at);
+        let stamp = self.log.stamp(&self.config.limits);
+        let Some(user) = self.users.get_mut(slot) else { return };
+        let Some(inbox) = user.inbox.as_mut() else { return };
+        let (vnode, seen) = (user.vnode, inbox.devices_touched);
+        match attach::decide(inbox, &login, &self.nonces, times, stamp) {
+            Ok(accepted) => {
+                // An unchanged device waits for what made it what it is.
+                let after = if accepted.event.is_some() { stamp } else { seen };
+                self.nonces.remember(&login.user, login.nonce, self.mono);
+                if let Some(event) = accepted.event {
+                    self.commit(vnode, event, None);
+                }
+                let Login { user, device, token, .. } = login;
+                let cursor = accepted.cursor;
+                self.after(after, Effect::Attach { user, session, device, token, cursor });
+            }
+            Err(code) => self.refuse_attach(session, code, seen),
+        }
+    }
+
+    pub(crate) fn refuse_attach(&mut self, session: SessionId, code: ErrorCode, stamp: Stamp) {
+        self.attaching.remove(&session);
+        self.refuse_session(session, RequestId(0), Refusal::new(code), stamp);
+    }
+}

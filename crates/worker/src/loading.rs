@@ -1,0 +1,293 @@
+//! Loading of users, conversations and dedup rows: memory first, then runs, many in one call.
+
+use bytes::Bytes;
+use iris_tables::{Table, TableError};
+use iris_types::{ConversationId, ErrorCode, UserId, VnodeId};
+use iris_vnode::{Conversation, Devices, Inbox, rows};
+
+use crate::call::{Read, ReadResult, ReadWhat, Work};
+use crate::hosted::Found;
+use crate::page::Page;
+use crate::state::{ConversationSlot, UserCommand, UserSlot, Waiter};
+use crate::worker::{Context, Worker};
+
+/// Reads of one call: enough to share its cost, few enough to spread over threads.
+const READS_PER_CALL: usize = 32;
+
+/// Reads that wait for the end of the turn.
+#[derive(Debug, Default)]
+pub(crate) struct Loading {
+    reads: Vec<(Target, Read)>,
+    /// Commands and pages that wait for anything.
+    pub(crate) waiting: usize,
+}
+
+/// What a read is for.
+#[derive(Debug)]
+pub(crate) enum Target {
+    User { slot: u32, memory: [Option<Bytes>; 3], generation: u64 },
+    Conversation { slot: u32, generation: u64 },
+    Dedup { conversation: ConversationId, pending: u64, is_previous: bool, generation: u64 },
+    Page(Box<Page>),
+}
+
+/// Why something could not be loaded, as the asker is told.
+pub(crate) const fn refusal_of(error: &TableError) -> ErrorCode {
+    match error {
+        TableError::Corrupt { .. } | TableError::Missing { .. } => ErrorCode::DataCorrupt,
+        TableError::Io { .. } => ErrorCode::Unavailable,
+    }
+}
+
+impl Worker {
+    pub(crate) fn has_room_to_wait(&self) -> bool {
+        self.loading.waiting < self.config.limits.waiting_max
+    }
+
+    /// Runs a user's command now, or when the user is loaded.
+    pub(crate) fn user_command(&mut self, user: &UserId, command: UserCommand) {
+        let slot = self.ensure_user(user);
+        let Some(slot) = slot.filter(|_| self.has_room_to_wait()) else {
+            let code = if slot.is_some() { ErrorCode::Busy } else { ErrorCode::Unavailable };
+            return self.refuse_user_command(command, code);
+        };
+        match self.users.get_mut(slot) {
+            Some(state) if state.inbox.is_none() => {
+                state.waiters.push(Waiter::Command(Box::new(command)));
+                self.loading.waiting += 1;
+            }
+            _ => self.run_user_command(slot, command),
+        }
+    }
+
+    /// The user's slot, loaded or being loaded; `None` when the user lives on another worker.
+    pub(crate) fn ensure_user(&mut self, user: &UserId) -> Option<u32> {
+        if let Some(slot) = self.user_index.get(user) {
+            if let Some(state) = self.users.get_mut(*slot) {
+                state.used = true;
+            }
+            return Some(*slot);
+        }
+        let vnode = self.config.vnodes.of_user(user);
+        self.hosted(vnode)?;
+        let slot = self.users.insert(UserSlot::new(user.clone(), vnode));
+        self.user_index.insert(user.clone(), slot);
+        self.load_user(slot);
+        // Loading fails at once only for damaged rows in memory; the slot is gone then.
+        self.user_index.get(user).copied()
+    }
+
+    pub(crate) fn is_user_loaded(&self, slot: u32) -> bool {
+        self.users.get(slot).is_some_and(|user| user.inbox.is_some())
+    }
+
+    /// The conversation's slot, loaded or being loaded; `None` when it lives on another worker.
+    pub(crate) fn ensure_conversation(&mut self, lower: &UserId, higher: &UserId) -> Option<u32> {
+        let id = ConversationId::direct(lower, higher);
+        if let Some(slot) = self.conversation_index.get(&id) {
+            if let Some(state) = self.conversations.get_mut(*slot) {
+                state.used = true;
+            }
+            return Some(*slot);
+        }
+        let vnode = self.config.vnodes.of_direct(lower, higher);
+        self.hosted(vnode)?;
+        let slot = self.conversations.insert(ConversationSlot {
+            id,
+            vnode,
+            lower: lower.clone(),
+            higher: higher.clone(),
+            conversation: None,
+            queue: std::collections::VecDeque::new(),
+            next_pending: 0,
+            used: true,
+        });
+        self.conversation_index.insert(id, slot);
+        self.load_conversation(slot);
+        self.conversation_index.get(&id).copied()
+    }
+
+    pub(crate) fn push_read(&mut self, vnode: VnodeId, what: ReadWhat, target: Target) {
+        let Some(runs) = self.hosted(vnode).map(|hosted| hosted.runs.clone()) else { return };
+        self.loading.reads.push((target, Read { runs, what }));
+    }
+
+    pub(crate) fn issue_loads(&mut self) {
+        let mut reads = std::mem::take(&mut self.loading.reads).into_iter().peekable();
+        while reads.peek().is_some() {
+            let (targets, reads) = reads.by_ref().take(READS_PER_CALL).unzip();
+            self.statistics.loads += 1;
+            self.call(Work::Load(reads), Context::Load(targets));
+        }
+        self.statistics.waiting = self.loading.waiting as u64;
+        let state = self.users.len() * crate::state::USER_BYTES
+            + self.conversations.len() * crate::state::CONVERSATION_BYTES;
+        self.statistics.state_bytes = state as u64;
+    }
+
+    pub(crate) fn loaded(&mut self, targets: Vec<Target>, results: Vec<Result<ReadResult, TableError>>) {
+        for (target, result) in targets.into_iter().zip(results) {
+            match target {
+                Target::User { slot, memory, generation } => self.user_read(slot, memory, generation, result),
+                Target::Conversation { slot, generation } => self.conversation_read(slot, generation, result),
+                Target::Dedup { conversation, pending, is_previous, generation } => {
+                    let result = result.map(only_value);
+                    self.dedup_read((conversation, pending, is_previous), generation, result);
+                }
+                Target::Page(page) => self.page_read(*page, result),
+            }
+        }
+    }
+
+    fn load_user(&mut self, slot: u32) {
+        let Some((user, vnode)) = self.users.get(slot).map(|user| (user.user.clone(), user.vnode)) else {
+            return;
+        };
+        let Some(hosted) = self.hosted(vnode) else { return };
+        let keys =
+            [rows::last_offset_key(&user), rows::trimmed_key(user.as_bytes()), rows::devices_key(&user)];
+        let found = keys.each_ref().map(|key| hosted.find(Table::Head, key));
+        let generation = hosted.generation;
+        match found {
+            [Found::Known(last), Found::Known(trimmed), Found::Known(devices)] => {
+                self.user_found(slot, [last, trimmed, devices]);
+            }
+            _ => {
+                let memory = keys.each_ref().map(|key| hosted.in_memory(Table::Head, key));
+                let what = ReadWhat::Keys(keys.map(|key| (Table::Head, key)).into());
+                self.push_read(vnode, what, Target::User { slot, memory, generation });
+            }
+        }
+    }
+
+    fn user_read(
+        &mut self,
+        slot: u32,
+        memory: [Option<Bytes>; 3],
+        generation: u64,
+        result: Result<ReadResult, TableError>,
+    ) {
+        let Some(vnode) = self.users.get(slot).map(|user| user.vnode) else { return };
+        let is_current = self.hosted(vnode).is_some_and(|hosted| hosted.generation == generation);
+        match result {
+            // The runs changed meanwhile, what memory held may be in newer ones.
+            Ok(_) if !is_current => self.load_user(slot),
+            Ok(ReadResult::Keys(values)) => {
+                let mut values = values.into_iter();
+                let values = memory.map(|memory| {
+                    let stored = values.next().flatten();
+                    memory.or(stored)
+                });
+                self.user_found(slot, values);
+            }
+            Ok(ReadResult::Rows(_)) => self.user_failed(slot, ErrorCode::DataCorrupt),
+            Err(error) => self.user_failed(slot, refusal_of(&error)),
+        }
+    }
+
+    fn user_found(&mut self, slot: u32, values: [Option<Bytes>; 3]) {
+        let [last, trimmed, devices] = values;
+        let offset = |value: Option<Bytes>| value.map_or(Ok(iris_types::Offset::ZERO), rows::read_offset);
+        let inbox = offset(last).and_then(|last| {
+            Ok(Inbox::new(last, offset(trimmed)?, devices.map(Devices::decode).transpose()?))
+        });
+        match inbox {
+            Ok(inbox) => {
+                let Some(user) = self.users.get_mut(slot) else { return };
+                user.inbox = Some(inbox);
+                let waiters = std::mem::take(&mut user.waiters);
+                waiters.into_iter().for_each(|waiter| self.wake(slot, waiter));
+            }
+            Err(_) => self.user_failed(slot, ErrorCode::DataCorrupt),
+        }
+    }
+
+    fn wake(&mut self, slot: u32, waiter: Waiter) {
+        match waiter {
+            Waiter::Conversation(id) => {
+                if let Some(slot) = self.conversation_index.get(&id) {
+                    self.pump_conversation(*slot);
+                }
+            }
+            Waiter::Stream { source, destination } => self.pump_stream(source, destination),
+            Waiter::Command(command) => {
+                self.loading.waiting = self.loading.waiting.saturating_sub(1);
+                self.run_user_command(slot, *command);
+            }
+        }
+    }
+
+    /// Refuses everything that waits for a user; the next to ask loads anew.
+    fn user_failed(&mut self, slot: u32, code: ErrorCode) {
+        let Some(user) = self.users.remove(slot) else { return };
+        self.user_index.remove(&user.user);
+        for waiter in user.waiters {
+            match waiter {
+                Waiter::Conversation(id) => {
+                    if let Some(slot) = self.conversation_index.get(&id) {
+                        self.refuse_queue(*slot, code);
+                    }
+                }
+                // The source sends again; a forward is never skipped.
+                Waiter::Stream { .. } => {}
+                Waiter::Command(command) => {
+                    self.loading.waiting = self.loading.waiting.saturating_sub(1);
+                    self.refuse_user_command(*command, code);
+                }
+            }
+        }
+    }
+
+    fn load_conversation(&mut self, slot: u32) {
+        let Some((id, vnode)) = self.conversations.get(slot).map(|state| (state.id, state.vnode)) else {
+            return;
+        };
+        let Some(hosted) = self.hosted(vnode) else { return };
+        let key = rows::conversation_key(id);
+        let generation = hosted.generation;
+        match hosted.find(Table::Head, &key) {
+            Found::Known(value) => self.conversation_found(slot, value),
+            Found::Unknown => {
+                let what = ReadWhat::Keys(vec![(Table::Head, key)]);
+                self.push_read(vnode, what, Target::Conversation { slot, generation });
+            }
+        }
+    }
+
+    fn conversation_read(&mut self, slot: u32, generation: u64, result: Result<ReadResult, TableError>) {
+        let Some(vnode) = self.conversations.get(slot).map(|state| state.vnode) else { return };
+        let is_current = self.hosted(vnode).is_some_and(|hosted| hosted.generation == generation);
+        match result.map(only_value) {
+            Ok(_) if !is_current => self.load_conversation(slot),
+            Ok(value) => self.conversation_found(slot, value),
+            Err(error) => self.conversation_failed(slot, refusal_of(&error)),
+        }
+    }
+
+    fn conversation_found(&mut self, slot: u32, value: Option<Bytes>) {
+        let Some(state) = self.conversations.get_mut(slot) else { return };
+        let (lower, higher) = (state.lower.clone(), state.higher.clone());
+        let last = match value.map(rows::read_conversation) {
+            None => iris_types::Seq::ZERO,
+            // The id is a hash: the names in the head are what counts.
+            Some(Ok((last, one, other))) if one == lower && other == higher => last,
+            Some(_) => return self.conversation_failed(slot, ErrorCode::DataCorrupt),
+        };
+        state.conversation = Some(Conversation::new(state.id, lower, higher, last));
+        self.pump_conversation(slot);
+    }
+
+    fn conversation_failed(&mut self, slot: u32, code: ErrorCode) {
+        self.refuse_queue(slot, code);
+        if let Some(state) = self.conversations.remove(slot) {
+            self.conversation_index.remove(&state.id);
+        }
+    }
+}
+
+fn only_value(result: ReadResult) -> Option<Bytes> {
+    match result {
+        ReadResult::Keys(values) => values.into_iter().next().flatten(),
+        ReadResult::Rows(_) => None,
+    }
+}

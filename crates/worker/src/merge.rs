@@ -1,0 +1,189 @@
+//! Runs are merged in the background and dropped when their window is over, one piece of work at a time.
+
+use std::collections::BTreeSet;
+
+use iris_store::StoreError;
+use iris_tables::{BuiltRun, MergePlan, Table, Window, expired, plan_merge};
+use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS};
+use iris_types::{Monotonic, Offset, Position, RunName, Timestamp, UserId, VnodeId};
+
+use crate::StopReason;
+use crate::call::{Expire, ExpireVnode, Merge, MergeError, Trimmed, Work};
+use crate::publish::{Change, Edit};
+use crate::worker::{Context, Worker};
+
+const DAY_MS: u64 = 24 * 3_600_000;
+/// How often the day is looked at.
+const LOOK_MS: u64 = 10_000;
+/// Milliseconds until what failed for want of room or an answer is tried again.
+const RETRY_MS: u64 = 10_000;
+
+#[derive(Debug)]
+pub(crate) struct Merging {
+    /// Vnodes whose runs changed.
+    candidates: BTreeSet<VnodeId>,
+    running: Option<(VnodeId, MergePlan)>,
+    /// Vnodes with a run that cannot be read: an operator has to look, merging would not help.
+    blocked: BTreeSet<VnodeId>,
+    retry_at: Option<Monotonic>,
+    /// Inbox runs whose users' trimmed-to is being written.
+    expiring: Vec<(VnodeId, Vec<RunName>)>,
+    is_expiring: bool,
+    /// The day whose expiry is done.
+    day: Option<Window>,
+    next_look: Monotonic,
+}
+
+impl Merging {
+    pub(crate) const fn new(mono: Monotonic) -> Self {
+        Self {
+            candidates: BTreeSet::new(),
+            running: None,
+            blocked: BTreeSet::new(),
+            retry_at: None,
+            expiring: Vec::new(),
+            is_expiring: false,
+            day: None,
+            next_look: mono,
+        }
+    }
+
+    pub(crate) fn look_at(&mut self, vnode: VnodeId) {
+        self.candidates.insert(vnode);
+    }
+
+    /// Whether an expiry is under way, up to its last change of the directory: flushes wait for it, for both
+    /// write trimmed-to.
+    pub(crate) const fn is_expiring(&self) -> bool {
+        self.is_expiring
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Monotonic> {
+        Some(self.next_look)
+    }
+}
+
+impl Worker {
+    pub(crate) fn maintain_runs(&mut self) {
+        self.drop_garbage();
+        self.statistics.log_tail_bytes = self.log_tail_bytes();
+        if self.merging.next_look <= self.mono {
+            self.merging.next_look = self.mono.plus_millis(LOOK_MS);
+        }
+        if self.merging.retry_at.is_some_and(|at| at > self.mono) || self.is_draining() {
+            return;
+        }
+        self.merging.retry_at = None;
+        self.start_expiry();
+        self.start_merge();
+    }
+
+    fn start_merge(&mut self) {
+        if self.merging.running.is_some() {
+            return;
+        }
+        while let Some(vnode) = self.merging.candidates.pop_first() {
+            if self.merging.blocked.contains(&vnode) {
+                continue;
+            }
+            let Some(hosted) = self.hosted(vnode) else { continue };
+            let Some(plan) = plan_merge(hosted.runs.manifest()) else { continue };
+            let confirmed = hosted.outgoing.iter().map(|(vnode, out)| (*vnode, out.confirmed));
+            let mut confirmed: Vec<(VnodeId, Position)> = confirmed.collect();
+            confirmed.sort_unstable();
+            let runs = hosted.runs.clone();
+            self.merging.running = Some((vnode, plan.clone()));
+            let name = self.names.run();
+            return self.call(Work::Merge(Merge { vnode, runs, plan, name, confirmed }), Context::Merge);
+        }
+    }
+
+    pub(crate) fn merged(&mut self, result: Result<Option<BuiltRun>, MergeError>) {
+        let Some((vnode, plan)) = self.merging.running.take() else { return };
+        match result {
+            Ok(built) => {
+                self.statistics.merges += 1;
+                let change = Change { merged: Some((plan, built)), ..Change::default() };
+                self.publishing.push(Edit { vnode, change });
+            }
+            Err(error) => self.maintenance_failed(&[vnode], error),
+        }
+    }
+
+    fn maintenance_failed(&mut self, vnodes: &[VnodeId], error: MergeError) {
+        match error {
+            MergeError::Store(StoreError::Poisoned(what)) => self.stop(StopReason::Poisoned(what)),
+            MergeError::Table(_) => self.merging.blocked.extend(vnodes),
+            MergeError::Store(_) => {
+                self.merging.candidates.extend(vnodes);
+                self.merging.retry_at = Some(self.mono.plus_millis(RETRY_MS));
+            }
+        }
+    }
+
+    /// Once a day: what is over goes, whole runs at a time.
+    fn start_expiry(&mut self) {
+        self.merging.is_expiring &= !self.merging.expiring.is_empty() || !self.publishing.is_idle();
+        let day = Window::of(self.now);
+        if self.merging.day == Some(day) || self.merging.is_expiring || self.flush.is_running() {
+            return;
+        }
+        self.merging.day = Some(day);
+        self.expire_dedup();
+        let before = Window::of(Timestamp(self.now.0.saturating_sub(INBOX_TTL_MS)));
+        let (mut vnodes, mut expiring) = (Vec::new(), Vec::new());
+        for hosted in self.vnodes.iter().flatten().filter(|one| !self.merging.blocked.contains(&one.id)) {
+            let inbox = expired(hosted.runs.manifest(), Table::Inbox, before);
+            if !inbox.is_empty() {
+                let age = hosted.runs.manifest().next_age();
+                expiring.push((hosted.id, inbox.clone()));
+                vnodes.push(ExpireVnode { vnode: hosted.id, runs: hosted.runs.clone(), inbox, age });
+            }
+        }
+        if !vnodes.is_empty() {
+            self.merging.is_expiring = true;
+            self.merging.expiring = expiring;
+            let names = self.names.branch();
+            self.call(Work::Expire(Expire { vnodes, names }), Context::Expire);
+        }
+    }
+
+    /// Ids of a day that is a whole day outside of the window are refused as too old before they are looked up.
+    fn expire_dedup(&mut self) {
+        let before = Window::of(Timestamp(self.now.0.saturating_sub(DEDUP_WINDOW_MS + DAY_MS)));
+        let drop_from = |manifest| expired(manifest, Table::Dedup, before);
+        let edits: Vec<(VnodeId, Vec<RunName>)> =
+            self.vnodes.iter().flatten().map(|one| (one.id, drop_from(one.runs.manifest()))).collect();
+        for (vnode, dropped) in edits.into_iter().filter(|(_, dropped)| !dropped.is_empty()) {
+            self.publishing.push(Edit { vnode, change: Change { dropped, ..Change::default() } });
+        }
+    }
+
+    pub(crate) fn expired(&mut self, result: Result<Vec<Trimmed>, MergeError>) {
+        let expiring = std::mem::take(&mut self.merging.expiring);
+        match result {
+            Ok(trimmed) => {
+                for ((vnode, dropped), trimmed) in expiring.into_iter().zip(trimmed) {
+                    let users = trimmed.users.into_iter();
+                    let named = |(user, offset): (bytes::Bytes, Offset)| {
+                        Some((UserId::from_bytes(&user).ok()?, offset))
+                    };
+                    let loaded =
+                        users.filter_map(named).filter(|(user, _)| self.user_index.contains_key(user));
+                    let trimmed_users = loaded.collect();
+                    let change =
+                        Change { added: trimmed.built, dropped, trimmed: trimmed_users, ..Change::default() };
+                    self.publishing.push(Edit { vnode, change });
+                }
+            }
+            Err(error) => {
+                // Tomorrow's look takes them along, or the retry of today's.
+                if matches!(error, MergeError::Store(_)) {
+                    self.merging.day = None;
+                }
+                let vnodes: Vec<VnodeId> = expiring.iter().map(|(vnode, _)| *vnode).collect();
+                self.maintenance_failed(&vnodes, error);
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Changes of the directory: runs and `start` of many vnodes move together, one compare-and-set at a time.
+
+use std::collections::BTreeMap;
+
+use iris_store::{Compared, StoreError, Value, Version};
+use iris_tables::{BuiltRun, Manifest, MergePlan};
+use iris_types::planted::{Bug, is_planted};
+use iris_types::{Monotonic, Offset, Position, RunName, UserId, VnodeId};
+
+use crate::StopReason;
+use crate::call::{CallId, Work};
+use crate::directory::{self, Entry};
+use crate::hosted::Hosted;
+use crate::worker::{Context, Worker};
+
+/// Milliseconds until a change in doubt is looked at again.
+const RETRY_MS: u64 = 1_000;
+
+/// What changes about one vnode. Everything it relies on is durable.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) added: Vec<BuiltRun>,
+    pub(crate) dropped: Vec<RunName>,
+    pub(crate) merged: Option<(MergePlan, Option<BuiltRun>)>,
+    /// Position up to which the runs hold everything, and the log's bytes up to there.
+    pub(crate) start: Option<(Position, u64)>,
+    /// Users' inboxes trimmed by this.
+    pub(crate) trimmed: Vec<(UserId, Offset)>,
+    /// The frozen table is in the runs.
+    pub(crate) unfreezes: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Edit {
+    pub(crate) vnode: VnodeId,
+    pub(crate) change: Change,
+}
+
+/// One vnode of the compare-and-set under way.
+#[derive(Debug)]
+struct Proposal {
+    vnode: VnodeId,
+    entry: Entry,
+    start_bytes: u64,
+    changes: Vec<Change>,
+    /// Runs that the new manifest does not name any more, or never will.
+    garbage: Vec<RunName>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Publishing {
+    waiting: Vec<Edit>,
+    proposals: Vec<Proposal>,
+    /// An earlier try may have been made.
+    is_in_doubt: bool,
+    retry_at: Option<Monotonic>,
+    /// Runs that no manifest names, and the first call that cannot hold them any more.
+    garbage: Vec<(CallId, Vec<RunName>)>,
+    trimmed_to: Position,
+}
+
+impl Publishing {
+    pub(crate) fn push(&mut self, edit: Edit) {
+        self.waiting.push(edit);
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.proposals.is_empty()
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Monotonic> {
+        self.retry_at
+    }
+}
+
+impl Worker {
+    /// Starts the next compare-and-set when none is under way.
+    pub(crate) fn publish(&mut self) {
+        if self.publishing.retry_at.is_some_and(|at| at <= self.mono) {
+            self.publishing.retry_at = None;
+            return self.call(Work::ReadDirectory, Context::PublishInDoubt);
+        }
+        if !self.publishing.proposals.is_empty() || self.publishing.waiting.is_empty() {
+            return;
+        }
+        let mut by_vnode: BTreeMap<VnodeId, Vec<Change>> = BTreeMap::new();
+        for edit in std::mem::take(&mut self.publishing.waiting) {
+            by_vnode.entry(edit.vnode).or_default().push(edit.change);
+        }
+        let log = self.log.id;
+        let propose = |(vnode, changes)| Some(propose(self.hosted(vnode)?, log, changes));
+        self.publishing.proposals = by_vnode.into_iter().filter_map(propose).collect();
+        self.compare_and_set();
+    }
+
+    fn compare_and_set(&mut self) {
+        let change = |proposal: &Proposal| {
+            let expected = self.hosted(proposal.vnode).map(|hosted| hosted.version);
+            iris_store::Change {
+                key: directory::key(proposal.vnode),
+                expected,
+                bytes: proposal.entry.encode(),
+            }
+        };
+        let changes = self.publishing.proposals.iter().map(change).collect();
+        self.call(Work::CompareAndSet(changes), Context::Publish);
+    }
+
+    pub(crate) fn published(&mut self, result: Result<Compared, StoreError>) {
+        match result {
+            Ok(Compared::Set) => self.adopt(),
+            // It may be the own earlier try that changed it.
+            Ok(Compared::Conflict { .. }) if self.publishing.is_in_doubt => {
+                self.call(Work::ReadDirectory, Context::PublishInDoubt);
+            }
+            Ok(Compared::Conflict { key, .. }) => self.stop(StopReason::Superseded { key }),
+            Err(StoreError::Poisoned(what)) => self.stop(StopReason::Poisoned(what)),
+            Err(_) => {
+                self.publishing.is_in_doubt = true;
+                self.publishing.retry_at = Some(self.mono.plus_millis(RETRY_MS));
+            }
+        }
+    }
+
+    /// Acts on what the directory says, never on what was asked for.
+    pub(crate) fn publish_resolved(&mut self, result: Result<Vec<(String, Value)>, StoreError>) {
+        let found: BTreeMap<String, Value> = match result {
+            Ok(values) => values.into_iter().collect(),
+            Err(StoreError::Poisoned(what)) => return self.stop(StopReason::Poisoned(what)),
+            Err(_) => {
+                self.publishing.retry_at = Some(self.mono.plus_millis(RETRY_MS));
+                return;
+            }
+        };
+        let (mut are_set, mut are_unset) = (true, true);
+        for proposal in &self.publishing.proposals {
+            let Some(version) = self.hosted(proposal.vnode).map(|hosted| hosted.version) else { continue };
+            let value = found.get(&directory::key(proposal.vnode));
+            let is = |version: Version| value.is_some_and(|value| value.version == version);
+            are_unset &= is(version);
+            are_set &=
+                is(Version(version.0 + 1)) && value.is_some_and(|one| one.bytes == proposal.entry.encode());
+        }
+        match (are_set, are_unset) {
+            (true, _) => self.adopt(),
+            (false, true) => self.compare_and_set(),
+            (false, false) => {
+                let key = self.publishing.proposals.first().map(|one| directory::key(one.vnode));
+                self.stop(StopReason::Superseded { key: key.unwrap_or_default() });
+            }
+        }
+    }
+
+    /// The directory names the new runs: from now on they are what is read.
+    fn adopt(&mut self) {
+        self.publishing.is_in_doubt = false;
+        let next_call = self.next_call();
+        for proposal in std::mem::take(&mut self.publishing.proposals) {
+            let Proposal { vnode, entry, start_bytes, changes, garbage } = proposal;
+            self.merging.look_at(vnode);
+            let built: Vec<BuiltRun> = changes.iter().flat_map(built_of).cloned().collect();
+            self.statistics.runs += built.len() as u64;
+            let Some(hosted) = self.hosted_mut(vnode) else { continue };
+            hosted.version = Version(hosted.version.0 + 1);
+            hosted.runs = hosted.runs.change(entry.manifest, &built);
+            hosted.generation += 1;
+            (hosted.start, hosted.start_bytes) = (entry.start, start_bytes);
+            if changes.iter().any(|change| change.unfreezes) {
+                let frozen = hosted.frozen.take();
+                let bytes = frozen.map_or(0, |frozen| frozen.bytes());
+                self.dirty_bytes = self.dirty_bytes.saturating_sub(bytes);
+            }
+            for (user, offset) in changes.into_iter().flat_map(|change| change.trimmed) {
+                if let Some(inbox) = self.user_slot_mut(&user).and_then(|user| user.inbox.as_mut()) {
+                    inbox.trimmed = inbox.trimmed.max(offset);
+                }
+            }
+            if !garbage.is_empty() {
+                self.publishing.garbage.push((next_call, garbage));
+            }
+        }
+        self.recount_dirty();
+        self.flush_published();
+        self.trim_log();
+    }
+
+    /// What a flush adds to a frozen table is not counted when it is added.
+    fn recount_dirty(&mut self) {
+        self.dirty_bytes = self.vnodes.iter().flatten().map(Hosted::dirty_bytes).sum();
+    }
+
+    /// Gives back what of the log no vnode needs.
+    fn trim_log(&mut self) {
+        let Some(least) = self.vnodes.iter().flatten().map(|hosted| hosted.start).min() else { return };
+        let least = if is_planted(Bug::TrimmedTooFar) { self.log.position } else { least };
+        if least > self.publishing.trimmed_to {
+            self.publishing.trimmed_to = least;
+            let before = Position(least.0.saturating_add(1));
+            self.call(Work::Trim { log: self.log.id, before }, Context::Trim);
+        }
+    }
+
+    /// Bytes of the own log that a start would have to replay.
+    pub(crate) fn log_tail_bytes(&self) -> u64 {
+        let starts = self.vnodes.iter().flatten().map(|hosted| hosted.start_bytes);
+        starts.min().map_or(0, |least| self.log.bytes.saturating_sub(least))
+    }
+
+    /// Drops runs that no manifest names and no reader can hold.
+    pub(crate) fn drop_garbage(&mut self) {
+        if self.publishing.garbage.is_empty() {
+            return;
+        }
+        let oldest = self.readers.first().copied();
+        let is_held = |first_free: CallId| oldest.is_some_and(|oldest| oldest < first_free);
+        let (held, free): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.publishing.garbage).into_iter().partition(|(call, _)| is_held(*call));
+        self.publishing.garbage = held;
+        let names: Vec<RunName> = free.into_iter().flat_map(|(_, names)| names).collect();
+        if !names.is_empty() {
+            self.call(Work::DropRuns(names), Context::DropRuns);
+        }
+    }
+}
+
+fn built_of(change: &Change) -> impl Iterator<Item = &BuiltRun> {
+    change.added.iter().chain(change.merged.iter().filter_map(|(_, built)| built.as_ref()))
+}
+
+fn propose(hosted: &Hosted, log: iris_types::LogId, changes: Vec<Change>) -> Proposal {
+    let mut manifest: Manifest = hosted.runs.manifest().clone();
+    let (mut start, mut start_bytes, mut garbage) = (hosted.start, hosted.start_bytes, Vec::new());
+    for change in &changes {
+        manifest = manifest.change(&change.dropped, change.added.iter().map(|built| built.meta));
+        garbage.extend(&change.dropped);
+        if let Some((plan, built)) = &change.merged {
+            match manifest.replace(plan, built.as_ref().map(|built| built.meta)) {
+                Some(replaced) => {
+                    manifest = replaced;
+                    garbage.extend(&plan.inputs);
+                }
+                // An input's window expired meanwhile: the result would bring it back.
+                None => garbage.extend(built.iter().map(|built| built.meta.name)),
+            }
+        }
+        if let Some((position, bytes)) = change.start.filter(|(position, _)| *position > start) {
+            (start, start_bytes) = (position, bytes);
+        }
+    }
+    let entry = Entry { epoch: hosted.epoch, log, start, manifest };
+    Proposal { vnode: hosted.id, entry, start_bytes, changes, garbage }
+}

@@ -1,0 +1,37 @@
+//! Commands at a user's vnode: who takes which, once the user is loaded.
+
+use iris_types::ErrorCode;
+use iris_types::request::Request;
+use iris_vnode::Stamp;
+
+use crate::state::UserCommand;
+use crate::worker::Worker;
+use crate::{AdminAnswer, Output};
+
+impl Worker {
+    pub(crate) fn run_user_command(&mut self, slot: u32, command: UserCommand) {
+        match command {
+            UserCommand::Attach { session, login } => self.run_attach(slot, session, login),
+            UserCommand::Admin { id, command } => self.run_admin(slot, id, command),
+            UserCommand::Request { caller, request } => match request {
+                Request::ReadInbox { after } => self.read_inbox(slot, caller, after),
+                Request::Acknowledge { up_to } => self.acknowledge(slot, &caller, up_to),
+                Request::ListConversations(list) => self.list_conversations(slot, caller, &list),
+                // Sends and history go to the conversation's vnode before they come here.
+                Request::SendMessage(_) | Request::ReadHistory(_) => {
+                    self.refuse(&caller, ErrorCode::WrongState, Stamp::default());
+                }
+            },
+        }
+    }
+
+    pub(crate) fn refuse_user_command(&mut self, command: UserCommand, code: ErrorCode) {
+        match command {
+            UserCommand::Attach { session, .. } => self.refuse_attach(session, code, Stamp::default()),
+            UserCommand::Request { caller, .. } => self.refuse(&caller, code, Stamp::default()),
+            UserCommand::Admin { id, .. } => {
+                self.say(Output::Admin { id, answer: AdminAnswer::Refused(code.into()) });
+            }
+        }
+    }
+}
