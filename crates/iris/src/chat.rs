@@ -56,7 +56,11 @@ fn converse(arguments: &Chat) -> Result<usize> {
 }
 
 /// Closes the client; what comes in meanwhile goes to `show`.
-async fn close(client: Client, mut events: Events, mut show: impl FnMut(iris_client::Event) -> Result<()>) -> Result<usize> {
+async fn close(
+    client: Client,
+    mut events: Events,
+    mut show: impl FnMut(iris_client::Event) -> Result<()>,
+) -> Result<usize> {
     let closing = client.close(QUIT_PATIENCE);
     tokio::pin!(closing);
     let unsettled = loop {

@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &Dev) -> Result<()> {
 fn configuration(arguments: &Dev, files: &DevFiles) -> Result<Config> {
     let overrides: Overrides = match &arguments.overrides {
         Some(file) => {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
             toml::from_str(&text).with_context(|| format!("in {}", file.display()))?
         }
         None => Overrides::default(),

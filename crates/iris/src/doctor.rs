@@ -83,8 +83,10 @@ impl Places {
             }
             None => {
                 let files = DevFiles::new(&place.dir)?;
-                let listen = crate::ready::Ready::read(&files.ready())
-                    .map_or_else(|_| std::net::SocketAddr::from(([127, 0, 0, 1], 7443)), |ready| ready.address);
+                let listen = crate::ready::Ready::read(&files.ready()).map_or_else(
+                    |_| std::net::SocketAddr::from(([127, 0, 0, 1], 7443)),
+                    |ready| ready.address,
+                );
                 Self {
                     data: files.data(),
                     certificate: files.certificate(),
@@ -104,7 +106,8 @@ pub(crate) fn run(arguments: &Doctor) -> Result<()> {
     if arguments.verify {
         findings.push(verify::data(&places));
     } else if places.data.exists() {
-        findings.push(Finding::good("data", format!("{} (add --verify to read it all)", places.data.display())));
+        findings
+            .push(Finding::good("data", format!("{} (add --verify to read it all)", places.data.display())));
     }
     for finding in &findings {
         println!("{finding}");

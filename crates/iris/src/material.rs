@@ -62,7 +62,7 @@ impl DevFiles {
         fs::create_dir_all(&self.directory)
             .with_context(|| format!("cannot create {}", self.directory.display()))?;
         if !self.secret().exists() {
-            write_private(&self.secret(), hexadecimal(&random::<32>()?).as_bytes())?;
+            write_private(&self.secret(), hexadecimal(&*random::<32>()?).as_bytes())?;
         }
         if !self.master_key().exists() {
             // A new master key beside existing data would only make the start fail later, with a worse message.
@@ -73,7 +73,7 @@ impl DevFiles {
                     self.data().display()
                 );
             }
-            write_private(&self.master_key(), hexadecimal(&random::<32>()?).as_bytes())?;
+            write_private(&self.master_key(), hexadecimal(&*random::<32>()?).as_bytes())?;
         }
         self.issue_certificate()
     }

@@ -11,7 +11,9 @@ pub(crate) fn run(arguments: &Serve) -> Result<()> {
         print!("{DEFAULT}");
         return Ok(());
     }
-    let Some(file) = &arguments.config else { bail!("give --config FILE; `iris serve --print-config` prints one") };
+    let Some(file) = &arguments.config else {
+        bail!("give --config FILE; `iris serve --print-config` prints one")
+    };
     server::run(&Config::read(file)?, |serving| {
         println!("Iris is ready at {}; health at http://{}/readyz", serving.address, serving.admin_address);
         Ok(())

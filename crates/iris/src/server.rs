@@ -57,7 +57,8 @@ async fn serve(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>) ->
         .with_context(|| format!("cannot listen on {} (admin.listen)", config.admin.listen))?;
     let admin_address = admin_listener.local_addr()?;
     let edge = Arc::new(std::sync::OnceLock::<Edge>::new());
-    let health = Health { status: Arc::clone(&status), statistics: crate::stats::source(&core.0, &edge, &storage) };
+    let health =
+        Health { status: Arc::clone(&status), statistics: crate::stats::source(&core.0, &edge, &storage) };
     tokio::spawn(async move { axum::serve(admin_listener, health::router(health)).await });
     let socket = bind_admin_socket(&config.admin.socket)?;
     let admin = AdminSocket { secret: Arc::clone(&secret), core: Arc::clone(&core.0) };

@@ -8,6 +8,7 @@ use iris_worker::{Histogram, Statistics};
 use serde_json::{Value, json};
 
 use crate::storage::Storage;
+use iris_store_local::LocalEngine;
 
 /// A function that gives the figures as of now.
 pub(crate) fn source(
@@ -15,13 +16,13 @@ pub(crate) fn source(
     edge: &Arc<OnceLock<Edge>>,
     storage: &Storage,
 ) -> Arc<dyn Fn() -> Value + Send + Sync> {
-    let (core, edge, local) = (Arc::clone(core), Arc::clone(edge), Arc::clone(storage.local()));
+    let (core, edge, local) = (Arc::clone(core), Arc::clone(edge), storage.local().clone());
     Arc::new(move || {
         let workers = core.statistics();
         json!({
             "worker": worker(&sum(&workers)),
             "edge": edge.get().map(|edge| edge_figures(&edge.statistics())),
-            "store": store_figures(&local.statistics()),
+            "store": store_figures(&local),
         })
     })
 }
@@ -108,5 +109,14 @@ fn edge_figures(figures: &iris_edge::Statistics) -> Value {
         "refused_busy": figures.refused_busy,
         "turns": figures.turns,
         "event_loop_cpu_us": figures.event_loop_cpu_us,
+    })
+}
+
+/// Free space, and what the store has done since its start.
+fn store_figures(local: &LocalEngine) -> Value {
+    let room = local.room().ok();
+    json!({
+        "free_bytes": room.map(|room| room.free_bytes),
+        "reserve_bytes": room.map(|room| room.reserve_bytes),
     })
 }

@@ -38,8 +38,4 @@ impl Status {
             *now = phase;
         }
     }
-
-    pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.phase(), Phase::Serving | Phase::SafeMode)
-    }
 }

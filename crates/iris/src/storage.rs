@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use iris_core::Core;
 use iris_store::Engine;
 use iris_store::keys::{DataKey, KeyEpoch, MasterKey};
-use iris_store_local::{LocalEngine, RealDisk};
+use iris_store_local::{Disk, LocalEngine, RealDisk};
 
 use crate::config;
 use crate::material::{parse_master_key, random, read_private, write_private};
@@ -26,7 +26,7 @@ const HOW_TO_MAKE_A_KEY: &str =
 
 /// An open data directory.
 pub(crate) struct Storage {
-    local: Arc<LocalEngine>,
+    local: LocalEngine,
     sealed: Engine,
 }
 
@@ -38,7 +38,8 @@ impl Storage {
             .with_context(|| format!("cannot create {}", directory.display()))?;
         let disk = RealDisk::open(directory)
             .with_context(|| format!("cannot use the data directory {}", directory.display()))?;
-        // The lock is held from here on: nobody else makes keys at the same time.
+        // Held from here on: nobody else makes keys at the same time.
+        disk.lock().with_context(|| format!("cannot use the data directory {}", directory.display()))?;
         let key = data_key(directory, &master)?;
         let mut local = iris_store_local::Config::new(*random::<16>()?);
         local.segment_bytes = config.segment_bytes;
@@ -48,7 +49,6 @@ impl Storage {
         }
         let local = LocalEngine::open(Arc::new(disk), local)
             .with_context(|| format!("cannot start on {}", directory.display()))?;
-        let local = Arc::new(local);
         let randomness: iris_store::sealed::Randomness = Arc::new(|bytes: &mut [u8]| {
             // The system's generator does not fail once it works, and it made the keys above.
             if aws_lc_rs::rand::fill(bytes).is_err() {
@@ -56,7 +56,7 @@ impl Storage {
                 std::process::abort();
             }
         });
-        let sealed = iris_store::sealed::sealed(engine_of(&local), &key, randomness)?;
+        let sealed = iris_store::sealed::sealed(local.engine(), &key, randomness)?;
         Ok(Self { local, sealed })
     }
 
@@ -64,7 +64,7 @@ impl Storage {
         self.sealed.clone()
     }
 
-    pub(crate) fn local(&self) -> &Arc<LocalEngine> {
+    pub(crate) fn local(&self) -> &LocalEngine {
         &self.local
     }
 
@@ -72,14 +72,15 @@ impl Storage {
     pub(crate) fn maintain(&self, core: &Arc<Core>, status: &Arc<Status>) -> Result<Maintenance> {
         let stop = Arc::new(AtomicBool::new(false));
         let round = Round {
-            local: Arc::clone(&self.local),
+            local: self.local.clone(),
             core: Arc::clone(core),
             status: Arc::clone(status),
             low: false,
         };
         let stopping = Arc::clone(&stop);
         #[allow(clippy::disallowed_methods)] // the binary starts its threads here
-        let thread = std::thread::Builder::new().name("maintenance".to_owned()).spawn(move || round.run(&stopping))?;
+        let thread =
+            std::thread::Builder::new().name("maintenance".to_owned()).spawn(move || round.run(&stopping))?;
         Ok(Maintenance { stop, thread: Some(thread) })
     }
 
@@ -89,10 +90,6 @@ impl Storage {
             tracing::warn!(%error, "the durable mark could not be written; the next start does without it");
         }
     }
-}
-
-fn engine_of(local: &Arc<LocalEngine>) -> Engine {
-    Engine { logs: local.logs(), runs: local.runs(), registers: local.registers() }
 }
 
 /// The maintenance thread; dropping it ends it.
@@ -113,7 +110,7 @@ impl Drop for Maintenance {
 }
 
 struct Round {
-    local: Arc<LocalEngine>,
+    local: LocalEngine,
     core: Arc<Core>,
     status: Arc<Status>,
     low: bool,
@@ -123,7 +120,8 @@ impl Round {
     fn run(mut self, stop: &AtomicBool) {
         let mut rounds = 0_u32;
         while !stop.load(Ordering::SeqCst) {
-            if let Err(error) = self.local.write_mark().and_then(|()| self.local.prepare_segment()) {
+            if let Err(error) = self.local.write_mark().and_then(|()| self.local.prepare_segment().map(drop))
+            {
                 tracing::debug!(%error, "maintenance of the log");
             }
             if rounds % ROUNDS_PER_LOOK == 0 {
@@ -167,7 +165,9 @@ fn master_key(config: &config::Storage) -> Result<MasterKey> {
                 .with_context(|| format!("the master key is not in the environment variable {name}"))?;
             parse_master_key(text.trim().as_bytes(), &format!("the environment variable {name}"))?
         }
-        (None, None) => bail!("storage.master_key_file or storage.master_key_environment has to name the master key"),
+        (None, None) => {
+            bail!("storage.master_key_file or storage.master_key_environment has to name the master key")
+        }
     };
     Ok(MasterKey::new(*key))
 }

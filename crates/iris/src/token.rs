@@ -24,7 +24,8 @@ pub(crate) fn run(arguments: &Token) -> Result<()> {
 
 /// A token of the secret in a file.
 pub(crate) fn mint(file: &std::path::Path, user: &iris_types::UserId, seconds: u64) -> Result<String> {
-    let secret = iris_edge::token::TokenSecret::new(&read_private(file, "token secret", HOW_TO_MAKE_A_SECRET)?)?;
+    let secret =
+        iris_edge::token::TokenSecret::new(&read_private(file, "token secret", HOW_TO_MAKE_A_SECRET)?)?;
     let id = hexadecimal(&*random::<16>()?);
     Ok(iris_edge::token::mint(&secret, user, wall(), seconds, &id)?)
 }

@@ -7,8 +7,8 @@ use std::num::NonZeroU64;
 use anyhow::Result;
 use bytes::Bytes;
 use iris_client::{
-    Client, ClientError, ClientEvent, Event, Events, HistoryFrom, HistoryQuestion, NewMessage, Outcome, QueryNumber,
-    Refusal, Settled,
+    Client, ClientError, ClientEvent, Event, Events, HistoryFrom, HistoryQuestion, NewMessage, Outcome,
+    QueryNumber, Refusal, Settled,
 };
 use iris_types::message::InvalidBody;
 use iris_types::{BodyKind, ErrorCode};
@@ -153,9 +153,7 @@ impl Writer {
                 }
                 line("message", fields, None)
             }
-            ClientEvent::Gap { first, last } => {
-                line("gap", json!({"first": first.0, "last": last.0}), None)
-            }
+            ClientEvent::Gap { first, last } => line("gap", json!({"first": first.0, "last": last.0}), None),
             ClientEvent::HistoryPage { query, conversation, entries, .. } => {
                 let reference = self.references.get(&query);
                 entries.iter().try_for_each(|entry| {

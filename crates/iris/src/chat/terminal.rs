@@ -56,7 +56,9 @@ impl Screen {
     fn welcome(&self) {
         match &self.to {
             Some(to) => println!("You are {}; what you type goes to {to}. /help shows more.", self.user),
-            None => println!("You are {}. Choose whom to write to with /to USER. /help shows more.", self.user),
+            None => {
+                println!("You are {}. Choose whom to write to with /to USER. /help shows more.", self.user)
+            }
         }
     }
 
@@ -74,7 +76,9 @@ impl Screen {
                 }
                 Err(error) => println!("! {error}"),
             },
-            (Some("/list"), _) => drop(client.conversations().await?),
+            (Some("/list"), _) => {
+                client.conversations().await?;
+            }
             (Some("/history"), count) => self.history(client, count).await?,
             (Some(word), _) if word.starts_with('/') => println!("! {word} is not a command.\n{HELP}"),
             _ => self.send(client, text).await?,
@@ -94,7 +98,7 @@ impl Screen {
         match &self.to {
             Some(with) => {
                 let question = HistoryQuestion { with: with.clone(), from: HistoryFrom::Latest, limit };
-                drop(client.history(question).await?);
+                client.history(question).await?;
             }
             None => println!("! choose whom with /to USER first"),
         }
@@ -137,11 +141,17 @@ impl Screen {
             }
             ClientEvent::Settled(settled) => settle(&settled),
             ClientEvent::Message { message, .. } => {
-                let peer = if message.from == self.user { format!("you to {}", message.with) } else { message.from.to_string() };
+                let peer = if message.from == self.user {
+                    format!("you to {}", message.with)
+                } else {
+                    message.from.to_string()
+                };
                 show(&peer, message.sent_at, message.body.as_text());
             }
             ClientEvent::Gap { first, last } => {
-                println!("* entries {first} to {last} of your inbox have expired; /history may still have them");
+                println!(
+                    "* entries {first} to {last} of your inbox have expired; /history may still have them"
+                );
             }
             ClientEvent::HistoryPage { entries, .. } => {
                 for entry in entries {

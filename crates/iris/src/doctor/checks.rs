@@ -37,7 +37,9 @@ fn clock(places: &Places) -> Finding {
         return Finding::bad("clock", "before 2026", "set the clock: run an NTP client");
     }
     match newest {
-        Some(newest) if newest > SystemTime::from(std::time::UNIX_EPOCH + Duration::from_millis(now.0 + 60_000)) => {
+        Some(newest)
+            if newest > SystemTime::from(std::time::UNIX_EPOCH + Duration::from_millis(now.0 + 60_000)) =>
+        {
             Finding::bad(
                 "clock",
                 "earlier than the newest file of the data directory",
@@ -79,13 +81,21 @@ fn flush_latency(data: &Path) -> Finding {
     let times = match times {
         Ok(times) => times,
         Err(error) => {
-            return Finding::bad("flush latency", format!("cannot write in {}: {error}", folder.display()), "mend the disk or its permissions");
+            return Finding::bad(
+                "flush latency",
+                format!("cannot write in {}: {error}", folder.display()),
+                "mend the disk or its permissions",
+            );
         }
     };
     let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default();
     let seen = format!("4 KiB in {:?} (P50), {:?} (P99)", at(50), at(99));
     if at(50) > Duration::from_millis(20) {
-        Finding::warning("flush latency", seen, "every acknowledgement waits this long: use a disk with a protected cache")
+        Finding::warning(
+            "flush latency",
+            seen,
+            "every acknowledgement waits this long: use a disk with a protected cache",
+        )
     } else {
         Finding::good("flush latency", seen)
     }
@@ -122,19 +132,35 @@ fn certificate(places: &Places) -> Finding {
     let mut text = Vec::new();
     let read = fs::File::open(&places.certificate).and_then(|mut opened| opened.read_to_end(&mut text));
     if let Err(error) = read {
-        return Finding::warning("certificate", format!("{file}: {error}"), "`iris dev` makes one at its start; `iris serve` needs yours");
+        return Finding::warning(
+            "certificate",
+            format!("{file}: {error}"),
+            "`iris dev` makes one at its start; `iris serve` needs yours",
+        );
     }
     let Some(Ok(pem)) = Pem::iter_from_buffer(&text).next() else {
-        return Finding::bad("certificate", format!("{file} holds no PEM block"), "put the certificate chain there");
+        return Finding::bad(
+            "certificate",
+            format!("{file} holds no PEM block"),
+            "put the certificate chain there",
+        );
     };
     let Ok(certificate) = pem.parse_x509() else {
-        return Finding::bad("certificate", format!("{file} holds no certificate"), "put the certificate chain there");
+        return Finding::bad(
+            "certificate",
+            format!("{file} holds no certificate"),
+            "put the certificate chain there",
+        );
     };
     let now = i64::try_from(wall().0 / 1_000).unwrap_or(i64::MAX);
     let validity = certificate.validity();
     let days = validity.not_after.timestamp().saturating_sub(now) / 86_400;
     if validity.not_before.timestamp() > now {
-        Finding::bad("certificate", format!("{file} is not valid yet"), "check the clock, or use another certificate")
+        Finding::bad(
+            "certificate",
+            format!("{file} is not valid yet"),
+            "check the clock, or use another certificate",
+        )
     } else if validity.not_after.timestamp() <= now {
         Finding::bad("certificate", format!("{file} has expired"), "renew it and restart the server")
     } else if days < 30 {
@@ -148,7 +174,9 @@ fn free_space(data: &Path) -> Finding {
     let folder = existing(data);
     let space = match rustix::fs::statvfs(folder) {
         Ok(space) => space,
-        Err(error) => return Finding::bad("free space", format!("{}: {error}", folder.display()), "mend the disk"),
+        Err(error) => {
+            return Finding::bad("free space", format!("{}: {error}", folder.display()), "mend the disk");
+        }
     };
     let (free, total) = (space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize);
     let reserve = (total / 20).min(iris_types::limits::DISK_RESERVE_BYTES);
@@ -157,7 +185,11 @@ fn free_space(data: &Path) -> Finding {
     if free < reserve {
         Finding::bad("free space", seen, format!("below {} MiB sends are refused: make room", mib(reserve)))
     } else if free < reserve * 4 {
-        Finding::warning("free space", seen, format!("below {} MiB sends are refused: plan for more", mib(reserve)))
+        Finding::warning(
+            "free space",
+            seen,
+            format!("below {} MiB sends are refused: plan for more", mib(reserve)),
+        )
     } else {
         Finding::good("free space", seen)
     }

@@ -160,9 +160,13 @@ pub struct Chat {
 
 impl Chat {
     pub fn start(directory: &Path, user: &str, device: &str) -> Self {
+        Self::with(&["--as", user, "--device", device, "--dir", directory.to_str().unwrap()])
+    }
+
+    pub fn with(arguments: &[&str]) -> Self {
         let mut child = iris()
-            .args(["chat", "--json", "--as", user, "--device", device, "--dir"])
-            .arg(directory)
+            .args(["chat", "--json"])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -247,6 +251,13 @@ impl Drop for Chat {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A file that only its owner may read.
+pub fn write_private(path: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, bytes).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Runs a command to its end: code, output, errors.
