@@ -188,7 +188,7 @@ impl Journal {
     ) -> Result<Self, DiskError> {
         let count = frame::blocks(body.len());
         // At least as much room for changes as the snapshot takes.
-        let blocks = segment::blocks_of(bytes).max(count.saturating_mul(2).saturating_add(16));
+        let blocks = segment::blocks_of(bytes).max(count.saturating_mul(2).saturating_add(4));
         let owner = Owner { log: store, segment: generation };
         let first = SegmentHeader { store, owner, blocks, first: position + 1, chain, registers: 0 };
         let file = segment::prewrite(disk, NEW, blocks)?;

@@ -15,6 +15,10 @@ use crate::{Disk, DiskError, DiskFile};
 
 /// Run files kept open.
 const OPEN_FILES_MAX: usize = 256;
+/// Bytes written at a time.
+const WRITE_BYTES: usize = 1_024 * 1_024;
+/// Live bytes that one compaction moves.
+const COMPACT_BYTES: u64 = 16 * 1_024 * 1_024;
 /// Name of a file that is being written.
 const NEW: &str = "runs/new";
 
@@ -202,7 +206,7 @@ impl Shared {
         let encoded = run_file::encode(self.store, self.registers_position(), runs);
         let (head, index) =
             encoded.ok_or_else(|| StoreError::Io("too many blocks for one put".to_owned()))?;
-        match self.write_run_file(number, &head, &index, runs) {
+        match self.write_run_file(number, &head, runs) {
             Ok(()) => Ok(index),
             Err(DiskError::NoSpace) => {
                 // Best effort: the next write, or the next start, removes it too.
@@ -213,21 +217,20 @@ impl Shared {
         }
     }
 
-    fn write_run_file(
-        &self,
-        number: u64,
-        head: &[u8],
-        index: &RunIndex,
-        runs: &[NewRun],
-    ) -> Result<(), DiskError> {
+    fn write_run_file(&self, number: u64, head: &[u8], runs: &[NewRun]) -> Result<(), DiskError> {
         durable::remove(&*self.disk, NEW)?;
         let file = self.disk.create(NEW)?;
-        file.write_at(0, head)?;
-        for (run, indexed) in runs.iter().zip(&index.runs) {
-            for (block, place) in run.blocks.iter().zip(&indexed.blocks) {
-                file.write_at(place.offset, block)?;
+        // Small blocks are written together; the places in the index are where they land.
+        let (mut offset, mut buffer) = (0, head.to_vec());
+        for block in runs.iter().flat_map(|run| &run.blocks) {
+            if buffer.len() + block.len() > WRITE_BYTES {
+                file.write_at(offset, &buffer)?;
+                offset += buffer.len() as u64;
+                buffer.clear();
             }
+            buffer.extend_from_slice(block);
         }
+        file.write_at(offset, &buffer)?;
         durable::sync_data(&*file)?;
         // A file with its final name is whole; whatever has another name never was.
         self.disk.rename(NEW, &run_file::name(number))?;
@@ -289,9 +292,6 @@ impl Shared {
         Ok(NewRun { vnode: run.indexed.vnode, name, blocks: blocks.collect::<Result<_, _>>()? })
     }
 }
-
-/// Live bytes that one compaction moves.
-const COMPACT_BYTES: u64 = 16 * 1_024 * 1_024;
 
 /// Reads and checks one block.
 pub(crate) fn read_block(file: &dyn DiskFile, place: Place) -> Result<Bytes, StoreError> {

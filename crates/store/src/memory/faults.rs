@@ -26,7 +26,7 @@ pub enum Operation {
     Trim,
     ListLogs,
     PutRuns,
-    ReadBlock,
+    GetBlock,
     ListRuns,
     DropRuns,
     ReadRegister,

@@ -36,7 +36,7 @@ impl Runs for MemoryEngine {
 
     fn get(&self, run: RunName, block: u32) -> Result<Bytes, StoreError> {
         let mut state = self.state();
-        state.faults.check(Operation::ReadBlock)?;
+        state.faults.check(Operation::GetBlock)?;
         let found = state.runs.get(&run).and_then(Option::as_ref).ok_or(StoreError::NoSuchRun(run))?;
         let bytes = usize::try_from(block).ok().and_then(|index| found.blocks.get(index));
         bytes.cloned().ok_or_else(|| StoreError::Corrupt { what: format!("run {run} has no block {block}") })

@@ -1,5 +1,8 @@
 //! Subkeys, nonces and authenticated data.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use zeroize::Zeroize as _;
@@ -32,6 +35,16 @@ pub(super) struct Subkey {
     kind: Kind,
 }
 
+/// Ciphers of the logs or runs used lately: deriving one costs as much as opening a few kilobytes.
+pub(super) struct Subkeys {
+    keys: Arc<Keys>,
+    kind: Kind,
+    ready: Mutex<BTreeMap<[u8; 16], Arc<Subkey>>>,
+}
+
+/// Ciphers kept ready, about 600 bytes each.
+const SUBKEYS_MAX: usize = 1_024;
+
 struct KeyLength;
 
 impl KeyType for KeyLength {
@@ -59,6 +72,26 @@ impl Keys {
         bytes.zeroize();
         let cipher = cipher.map_err(|_| StoreError::Io("the cipher refused a derived key".to_owned()))?;
         Ok(Subkey { cipher, epoch: self.epoch, kind })
+    }
+}
+
+impl Subkeys {
+    pub(super) fn new(keys: Arc<Keys>, kind: Kind) -> Self {
+        Self { keys, kind, ready: Mutex::default() }
+    }
+
+    /// The cipher of the thing with this id.
+    pub(super) fn of(&self, id: [u8; 16]) -> Result<Arc<Subkey>, StoreError> {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(subkey) = ready.get(&id) {
+            return Ok(Arc::clone(subkey));
+        }
+        let subkey = Arc::new(self.keys.subkey(self.kind, &id)?);
+        if ready.len() >= SUBKEYS_MAX {
+            ready.clear();
+        }
+        ready.insert(id, Arc::clone(&subkey));
+        Ok(subkey)
     }
 }
 

@@ -1,38 +1,20 @@
 //! Sealed commit logs. Nonce: 4 bytes of the chunk's id, then its position. Place: log id, position, chunk id.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use iris_types::{ChunkId, LogId, Position};
 
-use super::cipher::{Keys, Kind, NONCE_BYTES, Subkey};
+use super::cipher::{Keys, Kind, NONCE_BYTES, Subkeys};
 use crate::{Appended, Doubt, LogChunk, LogEnd, LogInfo, Logs, Resolved, StoreError};
-
-/// Ciphers kept ready: far more than logs are open at a time.
-const SUBKEYS_MAX: usize = 64;
 
 pub(super) struct SealedLogs {
     inner: Arc<dyn Logs>,
-    keys: Arc<Keys>,
-    subkeys: Mutex<BTreeMap<LogId, Arc<Subkey>>>,
+    subkeys: Subkeys,
 }
 
 impl SealedLogs {
     pub(super) fn new(inner: Arc<dyn Logs>, keys: Arc<Keys>) -> Self {
-        Self { inner, keys, subkeys: Mutex::default() }
-    }
-
-    fn subkey(&self, log: LogId) -> Result<Arc<Subkey>, StoreError> {
-        let mut subkeys = self.subkeys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(subkey) = subkeys.get(&log) {
-            return Ok(Arc::clone(subkey));
-        }
-        let subkey = Arc::new(self.keys.subkey(Kind::Log, &log.0)?);
-        if subkeys.len() >= SUBKEYS_MAX {
-            subkeys.clear();
-        }
-        subkeys.insert(log, Arc::clone(&subkey));
-        Ok(subkey)
+        Self { inner, subkeys: Subkeys::new(keys, Kind::Log) }
     }
 
     fn seal_chunk(
@@ -43,7 +25,7 @@ impl SealedLogs {
         bytes: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
         let mut out = Vec::new();
-        self.subkey(log)?.seal(nonce(at, chunk), &place(log, at, chunk), &[], bytes, &mut out)?;
+        self.subkeys.of(log.0)?.seal(nonce(at, chunk), &place(log, at, chunk), &[], bytes, &mut out)?;
         Ok(out)
     }
 }
@@ -74,7 +56,7 @@ impl Logs for SealedLogs {
         from: Position,
         visit: &mut dyn FnMut(LogChunk<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let subkey = self.subkey(log)?;
+        let subkey = self.subkeys.of(log.0)?;
         let mut buffer = Vec::new();
         self.inner.replay(log, from, &mut |sealed| {
             buffer.clear();

@@ -5,25 +5,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iris_types::RunName;
 
-use super::cipher::{EPOCH_BYTES, Keys, Kind, NONCE_BYTES, Subkey};
+use super::cipher::{EPOCH_BYTES, Keys, Kind, NONCE_BYTES, Subkeys};
 use crate::{NewRun, RunInfo, Runs, StoreError};
 
 pub(super) struct SealedRuns {
     inner: Arc<dyn Runs>,
-    keys: Arc<Keys>,
+    subkeys: Subkeys,
 }
 
 impl SealedRuns {
     pub(super) fn new(inner: Arc<dyn Runs>, keys: Arc<Keys>) -> Self {
-        Self { inner, keys }
-    }
-
-    fn subkey(&self, run: RunName) -> Result<Subkey, StoreError> {
-        self.keys.subkey(Kind::Run, &run.0)
+        Self { inner, subkeys: Subkeys::new(keys, Kind::Run) }
     }
 
     fn seal_run(&self, run: &NewRun) -> Result<NewRun, StoreError> {
-        let subkey = self.subkey(run.name)?;
+        let subkey = self.subkeys.of(run.name.0)?;
         let seal = |(number, plain): (u32, &Bytes)| {
             let mut out = Vec::new();
             subkey.seal(nonce(number), &place(run.name, number), &[], plain, &mut out)?;
@@ -42,7 +38,7 @@ impl Runs for SealedRuns {
 
     fn get(&self, run: RunName, block: u32) -> Result<Bytes, StoreError> {
         let mut sealed = Vec::from(self.inner.get(run, block)?);
-        let opened = self.subkey(run)?.open(nonce(block), &place(run, block), 0, &mut sealed);
+        let opened = self.subkeys.of(run.0)?.open(nonce(block), &place(run, block), 0, &mut sealed);
         let what = || format!("run {run}, block {block}: does not open with the data key");
         let length = opened.map(<[u8]>::len).ok_or_else(|| StoreError::Corrupt { what: what() })?;
         // Opened in place behind the key epoch: no second copy.
