@@ -8,22 +8,26 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Names under which everything ends up sooner or later.
 const NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "manager", "misc"];
 
+/// Lines of a Python file: what a client of the protocol has to be possible in.
+const PYTHON_LINES_MAX: usize = 600;
+
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let python = tree.ending(".py").filter_map(|(path, text)| length(path, text, PYTHON_LINES_MAX));
     tree.ending(".rs")
         .flat_map(|(path, text)| {
-            length(path, text)
+            length(path, text, FILE_LINES_MAX)
                 .into_iter()
                 .chain(name(path))
                 .chain(opening(path, text))
                 .chain(functions(path, text))
         })
+        .chain(python)
         .collect()
 }
 
-fn length(path: &str, text: &str) -> Option<Finding> {
+fn length(path: &str, text: &str, most: usize) -> Option<Finding> {
     let lines = text.lines().count();
-    (lines > FILE_LINES_MAX)
-        .then(|| Finding::new(path, lines, format!("{lines} lines, at most {FILE_LINES_MAX}")))
+    (lines > most).then(|| Finding::new(path, lines, format!("{lines} lines, at most {most}")))
 }
 
 fn name(path: &str) -> Option<Finding> {
@@ -74,6 +78,8 @@ mod tests {
         let found = |path: &str, text: &str| errors(check, &[(path, text)]).len();
         assert_eq!(found("crates/a/src/b.rs", &"\n".repeat(500)), 0);
         assert_eq!(found("crates/a/src/b.rs", &"\n".repeat(501)), 1);
+        assert_eq!(found("examples/python/a.py", &"\n".repeat(600)), 0);
+        assert_eq!(found("examples/python/a.py", &"\n".repeat(601)), 1);
         assert_eq!(found("crates/a/src/utils.rs", ""), 1);
         assert_eq!(found("crates/common/src/a.rs", ""), 1);
         assert_eq!(found("crates/a/src/commonly.rs", ""), 0);

@@ -4,7 +4,7 @@ use super::Finding;
 use super::tree::Tree;
 
 /// Where such a name begins.
-const ROOTS: &[&str] = &["crates/", "sim/", "xtask/", "fuzz/", "docs/", "clients/", ".ci/", ".cargo/"];
+const ROOTS: &[&str] = &["crates/", "sim/", "xtask/", "fuzz/", "docs/", "examples/", ".ci/", ".cargo/"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let documents = tree.ending(".md").filter(|(path, _)| *path != "CHANGELOG.md");
