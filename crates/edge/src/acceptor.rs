@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with, sockopt};
 
 /// Milliseconds without accepting after descriptors or memory ran out.
-const PAUSE_MS: u64 = 100;
+const PAUSE_MS: u64 = iris_types::limits::ACCEPT_PAUSE_MS;
 
 /// A listening socket, watched by epoll while its loop accepts.
 pub(crate) struct Acceptor {

@@ -7,7 +7,7 @@ use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Algorithm, CHACHA20_POLY1305, Le
 use rustls::ConnectionTrafficSecrets;
 
 /// Contexts kept per event loop, a power of two: 2.4 MiB when all are used, none when the loop is idle.
-const CONTEXTS_MAX: usize = 4_096;
+const CONTEXTS_MAX: usize = iris_types::limits::CIPHER_CONTEXTS_MAX;
 
 /// Names one key of one direction of one connection; never used twice in a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,7 +29,7 @@ const EVENTS_PER_TURN: usize = 1_024;
 /// Connections accepted in one turn, so that a storm of new ones does not starve the others.
 const ACCEPTS_PER_TURN: usize = 64;
 /// Milliseconds until what the core had no room for is offered again.
-const OFFER_AGAIN_MS: u64 = 5;
+const OFFER_AGAIN_MS: u64 = iris_types::limits::OFFER_AGAIN_MS;
 
 /// Generation 0 is no connection's.
 const LISTENER: u64 = 0;

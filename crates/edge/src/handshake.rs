@@ -11,7 +11,7 @@ use crate::record::{Records, record_length};
 use crate::tls::TlsConfig;
 
 /// Calls of rustls after an error, until it has handed out its alert.
-const ALERT_STEPS_MAX: usize = 8;
+const ALERT_STEPS_MAX: usize = iris_types::limits::ALERT_STEPS_MAX;
 
 /// A handshake in progress.
 pub(crate) struct Handshake(UnbufferedServerConnection);

@@ -20,14 +20,14 @@ use crate::ciphers::{Ciphers, KeyNumber};
 /// Bytes of a record's header.
 pub(crate) const HEADER_BYTES: usize = 5;
 /// Bytes of plaintext in one record.
-const PLAINTEXT_BYTES_MAX: usize = 16_384;
+const PLAINTEXT_BYTES_MAX: usize = 16_384; // layout
 /// Bytes of ciphertext that a peer may put in one record: content type, padding and tag.
 pub(crate) const CIPHERTEXT_BYTES_MAX: usize = PLAINTEXT_BYTES_MAX + 256;
 const TAG_BYTES: usize = 16;
 /// Records under one key; section 5.5 allows AES-GCM 2^24.5.
-const RECORDS_PER_KEY_MAX: u64 = 1 << 23;
+const RECORDS_PER_KEY_MAX: u64 = iris_types::limits::RECORDS_PER_KEY_MAX;
 /// Key updates in a row without data between them.
-const KEY_UPDATES_IN_A_ROW_MAX: u8 = 16;
+const KEY_UPDATES_IN_A_ROW_MAX: u8 = iris_types::limits::KEY_UPDATES_IN_A_ROW_MAX;
 
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;

@@ -8,7 +8,7 @@ use iris_types::Monotonic;
 
 const PARTS: u64 = 4;
 /// Milliseconds between two parts of a round.
-const PART_MS: u64 = 250;
+const PART_MS: u64 = iris_types::limits::SWEEP_PART_MS;
 
 /// Where the walk is.
 #[derive(Debug)]

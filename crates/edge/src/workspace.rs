@@ -12,7 +12,7 @@ use crate::machine::{Gathered, TokenCheck};
 use crate::tls::TlsConfig;
 
 /// Bytes read from one socket in one turn, the unread part of a record in front included.
-const INPUT_BYTES: usize = 128 * 1_024;
+const INPUT_BYTES: usize = iris_types::limits::SOCKET_READ_BYTES;
 
 /// Shared by the connections of a loop; no connection keeps any of it.
 pub(crate) struct Workspace {

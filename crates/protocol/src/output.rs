@@ -14,7 +14,7 @@ pub(crate) struct Output {
 }
 
 /// Room set aside when a batch is begun.
-const FIRST_BYTES: usize = 1_024;
+const FIRST_BYTES: usize = iris_types::limits::BATCH_ROOM_BYTES;
 
 #[derive(Clone, Copy, Debug)]
 struct OpenBatch {

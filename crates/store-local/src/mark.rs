@@ -27,7 +27,7 @@ use crate::{Disk, DiskError, DiskFile, Finding, Reason};
 /// Name of the file.
 pub(crate) const MARK: &str = "mark";
 /// Logs that one mark names.
-pub(crate) const LOGS_MAX: usize = 16;
+pub(crate) const LOGS_MAX: usize = 16; // layout
 
 const MAGIC: &[u8; 4] = b"IRSM";
 const BLOCKS: u32 = 9;

@@ -31,9 +31,9 @@ const MAGIC: &[u8; 4] = b"IRSR";
 /// Bytes of a run file's header.
 pub(crate) const HEADER_BYTES: usize = 56;
 /// Bytes read at once at a start: most files' header and index.
-const FIRST_READ_BYTES: u64 = 16 * 1_024;
+const FIRST_READ_BYTES: u64 = iris_types::limits::RUN_FILE_FIRST_READ_BYTES;
 /// Bytes of an index, at most: as much as a million blocks need, far beyond a flush.
-const INDEX_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+const INDEX_BYTES_MAX: usize = iris_types::limits::RUN_FILE_INDEX_BYTES_MAX;
 
 /// One run of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,11 +14,11 @@ use crate::run_file::{self, HEADER_BYTES, IndexedRun, Place, RUNS, RunIndex};
 use crate::{Disk, DiskError, DiskFile};
 
 /// Run files kept open.
-const OPEN_FILES_MAX: usize = 256;
+const OPEN_FILES_MAX: usize = iris_types::limits::RUN_FILES_OPEN_MAX;
 /// Bytes written at a time.
 const WRITE_BYTES: usize = 1_024 * 1_024;
 /// Live bytes that one compaction moves.
-const COMPACT_BYTES: u64 = 16 * 1_024 * 1_024;
+const COMPACT_BYTES: u64 = iris_types::limits::COMPACT_BYTES;
 /// Name of a file that is being written.
 const NEW: &str = "runs/new";
 

@@ -30,7 +30,7 @@ pub(crate) const LOGS: &str = "logs";
 const MAGIC: &[u8; 4] = b"IRSS";
 const HEADER_BYTES: usize = 52;
 /// Bytes written at a time when a segment is prepared.
-const STRIDE_BYTES: usize = 256 * 1_024;
+const STRIDE_BYTES: usize = iris_types::limits::SEGMENT_STRIDE_BYTES;
 
 /// What the first block of a segment says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use iris_types::limits::{MERGE_RUNS_MAX, MERGE_RUNS_MIN, RUN_BYTES_MAX};
 use crate::{Manifest, RunMeta, Table, Window};
 
 /// How much heavier than all newer runs together a run of a day that is over may be and still be rewritten.
-const CLOSED_WEIGHT_MAX: u64 = 4;
+const CLOSED_WEIGHT_MAX: u64 = iris_types::limits::CLOSED_WEIGHT_MAX;
 
 /// A merge worth doing: runs of one table and window, neighbours in age.
 #[derive(Clone, Debug, PartialEq, Eq)]

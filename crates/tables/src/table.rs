@@ -3,7 +3,7 @@
 use iris_types::Timestamp;
 use iris_types::limits::{POINT_BLOCK_BYTES, RARE_BLOCK_BYTES, SCAN_BLOCK_BYTES};
 
-const DAY_MS: u64 = 24 * 3_600_000;
+const DAY_MS: u64 = 24 * 3_600_000; // layout
 
 /// A kind of rows. The numbers are stored and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

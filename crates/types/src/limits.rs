@@ -84,6 +84,25 @@ pub const LINGER_MS_MAX: u64 = 2_000;
 /// Milliseconds that an event loop rests at most between two turns under load, so that more answers and pushes
 /// share a record and a write.
 pub const LOOP_REST_MS_MAX: u64 = 20;
+/// Milliseconds without accepting after descriptors or memory ran out.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+/// Cipher contexts kept per event loop, a power of two: 2.4 MiB when all are used, none when the loop is
+/// idle.
+pub const CIPHER_CONTEXTS_MAX: usize = 4_096;
+/// Milliseconds until an event loop offers again what the core had no room for.
+pub const OFFER_AGAIN_MS: u64 = 5;
+/// Calls of rustls after an error, until it has handed out its alert.
+pub const ALERT_STEPS_MAX: usize = 8;
+/// Records under one key; RFC 8446 section 5.5 allows AES-GCM 2^24.5.
+pub const RECORDS_PER_KEY_MAX: u64 = 1 << 23;
+/// Key updates in a row without data between them.
+pub const KEY_UPDATES_IN_A_ROW_MAX: u8 = 16;
+/// Milliseconds between two parts of a round over all connections for their deadlines.
+pub const SWEEP_PART_MS: u64 = 250;
+/// Bytes read from one socket in one turn, the unread part of a record in front included.
+pub const SOCKET_READ_BYTES: usize = 128 * 1_024;
+/// Room set aside when a batch frame is begun.
+pub const BATCH_ROOM_BYTES: usize = 1_024;
 
 // --- log and derived state --------------------------------------------------------------------------------
 
@@ -122,6 +141,19 @@ pub const BLOCK_CACHE_BYTES: usize = 64 * 1_024 * 1_024;
 pub const STATE_CACHE_BYTES: usize = 64 * 1_024 * 1_024;
 /// Free bytes below which the server goes into safe mode: this or 5 % of the disk, whichever is less.
 pub const DISK_RESERVE_BYTES: u64 = 1_024 * 1_024 * 1_024;
+/// Bytes of a run file read at once at a start: most files' header and index.
+pub const RUN_FILE_FIRST_READ_BYTES: u64 = 16 * 1_024;
+/// Bytes of a run file's index: as much as a million blocks need, far beyond a flush.
+pub const RUN_FILE_INDEX_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+/// Run files kept open.
+pub const RUN_FILES_OPEN_MAX: usize = 256;
+/// Live bytes that one compaction of run files moves.
+pub const COMPACT_BYTES: u64 = 16 * 1_024 * 1_024;
+/// Bytes written at a time when a segment is prepared.
+pub const SEGMENT_STRIDE_BYTES: usize = 256 * 1_024;
+/// How much heavier than all newer runs together a run of a day that is over may be and still be
+/// rewritten.
+pub const CLOSED_WEIGHT_MAX: u64 = 4;
 
 // --- clients ----------------------------------------------------------------------------------------------
 
