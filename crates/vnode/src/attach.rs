@@ -50,6 +50,18 @@ pub fn decide(
     Ok(Accepted { event, cursor })
 }
 
+/// Why a login cannot be taken while nothing can be written; `None`: it needs nothing written.
+#[must_use]
+pub fn needs_room(inbox: &Inbox, login: &Login, now: Timestamp) -> Option<ErrorCode> {
+    let is_registered = inbox.devices.as_ref().is_some_and(|devices| devices.device(&login.device).is_some());
+    match (is_registered, login.at >= now) {
+        (false, _) => Some(ErrorCode::StorageFull),
+        // With the server's time, which the refusal carries, the next try lies behind it.
+        (true, true) => Some(ErrorCode::StaleTimestamp),
+        (true, false) => None,
+    }
+}
+
 /// The event that writes a user's devices as they are now.
 pub fn change(inbox: &mut Inbox, user: &UserId, now: Timestamp, stamp: Stamp) -> Event {
     let devices = inbox.devices.get_or_insert_default();

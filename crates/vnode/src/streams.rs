@@ -18,6 +18,8 @@ pub struct Outgoing {
     pub last: Position,
     /// Last position confirmed.
     pub confirmed: Position,
+    /// Last position confirmed by an event that is committed: rows up to here may go.
+    pub settled: Position,
     /// Last position whose event is committed.
     pub committed: Position,
     /// Last position sent on the link.
@@ -51,7 +53,7 @@ impl Outgoing {
     /// As the rows say.
     #[must_use]
     pub fn new(last: Position, confirmed: Position) -> Self {
-        Self { last, confirmed, committed: last, sent: confirmed, queue: VecDeque::new() }
+        Self { last, confirmed, settled: confirmed, committed: last, sent: confirmed, queue: VecDeque::new() }
     }
 
     /// Queues a forward; `None` at the end of the counter.

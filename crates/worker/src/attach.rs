@@ -37,6 +37,11 @@ impl Worker {
         let Some(user) = self.users.get_mut(slot) else { return };
         let Some(inbox) = user.inbox.as_mut() else { return };
         let (vnode, seen) = (user.vnode, inbox.devices_touched);
+        if self.is_full
+            && let Some(code) = attach::needs_room(inbox, &login, self.now)
+        {
+            return self.refuse_attach(session, code, seen);
+        }
         match attach::decide(inbox, &login, &self.nonces, times, stamp) {
             Ok(accepted) => {
                 // An unchanged device waits for what made it what it is.

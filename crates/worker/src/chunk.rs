@@ -60,6 +60,8 @@ pub(crate) struct Contents {
 pub(crate) enum Mark {
     Entry(u32, Offset),
     Message(u32, Seq),
+    /// Source, destination, confirmed.
+    Confirmed(VnodeId, VnodeId, Position),
 }
 
 /// The chunk that is being appended.
@@ -317,6 +319,12 @@ impl Worker {
                 let conversation = self.conversations.get_mut(slot);
                 if let Some(conversation) = conversation.and_then(|slot| slot.conversation.as_mut()) {
                     conversation.commit(seq, stamp);
+                }
+            }
+            Mark::Confirmed(source, destination, confirmed) => {
+                let hosted = self.hosted_mut(source);
+                if let Some(outgoing) = hosted.and_then(|hosted| hosted.outgoing.get_mut(&destination)) {
+                    outgoing.settled = outgoing.settled.max(confirmed);
                 }
             }
         }

@@ -33,11 +33,13 @@ impl Worker {
         let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
         let is_needed =
             user.pins > 0 || user.has_noted || !user.sessions.is_empty() || !user.waiters.is_empty();
-        if is_clean && !is_needed && !std::mem::take(&mut user.used) {
-            if let Some(user) = self.users.remove(slot) {
-                self.user_index.remove(&user.user);
-                self.statistics.evictions += 1;
-            }
+        if is_clean
+            && !is_needed
+            && !std::mem::take(&mut user.used)
+            && let Some(user) = self.users.remove(slot)
+        {
+            self.user_index.remove(&user.user);
+            self.statistics.evictions += 1;
         }
     }
 
@@ -47,11 +49,13 @@ impl Worker {
         let committed = self.log.committed;
         let Some(state) = self.conversations.get_mut(slot) else { return };
         let is_clean = state.conversation.as_ref().is_some_and(|one| one.touched <= committed);
-        if is_clean && state.queue.is_empty() && !std::mem::take(&mut state.used) {
-            if let Some(state) = self.conversations.remove(slot) {
-                self.conversation_index.remove(&state.id);
-                self.statistics.evictions += 1;
-            }
+        if is_clean
+            && state.queue.is_empty()
+            && !std::mem::take(&mut state.used)
+            && let Some(state) = self.conversations.remove(slot)
+        {
+            self.conversation_index.remove(&state.id);
+            self.statistics.evictions += 1;
         }
     }
 }

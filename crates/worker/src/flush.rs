@@ -63,7 +63,7 @@ impl Worker {
     pub(crate) fn flush_deadline(&self) -> Option<Monotonic> {
         match (&self.flush.running, self.flush.retry_at) {
             (Some(_), retry_at) => retry_at,
-            (None, _) if self.is_serving() => Some(self.flush.next_look),
+            (None, _) if self.is_serving() && !self.merging.is_expiring() => Some(self.flush.next_look),
             (None, _) => None,
         }
     }

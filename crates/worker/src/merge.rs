@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use iris_store::StoreError;
-use iris_tables::{BuiltRun, MergePlan, Table, Window, expired, plan_merge};
+use iris_tables::{BuiltRun, MergePlan, Table, TableError, Window, expired, plan_merge};
 use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS};
 use iris_types::{Monotonic, Offset, Position, RunName, Timestamp, UserId, VnodeId};
 
@@ -66,6 +66,7 @@ impl Merging {
 impl Worker {
     pub(crate) fn maintain_runs(&mut self) {
         self.drop_garbage();
+        self.merging.is_expiring &= !self.merging.expiring.is_empty() || !self.publishing.is_idle();
         self.statistics.log_tail_bytes = self.log_tail_bytes();
         if self.merging.next_look <= self.mono {
             self.merging.next_look = self.mono.plus_millis(LOOK_MS);
@@ -88,7 +89,7 @@ impl Worker {
             }
             let Some(hosted) = self.hosted(vnode) else { continue };
             let Some(plan) = plan_merge(hosted.runs.manifest()) else { continue };
-            let confirmed = hosted.outgoing.iter().map(|(vnode, out)| (*vnode, out.confirmed));
+            let confirmed = hosted.outgoing.iter().map(|(vnode, out)| (*vnode, out.settled));
             let mut confirmed: Vec<(VnodeId, Position)> = confirmed.collect();
             confirmed.sort_unstable();
             let runs = hosted.runs.clone();
@@ -113,8 +114,10 @@ impl Worker {
     fn maintenance_failed(&mut self, vnodes: &[VnodeId], error: MergeError) {
         match error {
             MergeError::Store(StoreError::Poisoned(what)) => self.stop(StopReason::Poisoned(what)),
-            MergeError::Table(_) => self.merging.blocked.extend(vnodes),
-            MergeError::Store(_) => {
+            MergeError::Table(TableError::Corrupt { .. } | TableError::Missing { .. }) => {
+                self.merging.blocked.extend(vnodes);
+            }
+            MergeError::Table(TableError::Io { .. }) | MergeError::Store(_) => {
                 self.merging.candidates.extend(vnodes);
                 self.merging.retry_at = Some(self.mono.plus_millis(RETRY_MS));
             }
@@ -123,7 +126,6 @@ impl Worker {
 
     /// Once a day: what is over goes, whole runs at a time.
     fn start_expiry(&mut self) {
-        self.merging.is_expiring &= !self.merging.expiring.is_empty() || !self.publishing.is_idle();
         let day = Window::of(self.now);
         if self.merging.day == Some(day) || self.merging.is_expiring || self.flush.is_running() {
             return;
@@ -178,7 +180,7 @@ impl Worker {
             }
             Err(error) => {
                 // Tomorrow's look takes them along, or the retry of today's.
-                if matches!(error, MergeError::Store(_)) {
+                if matches!(error, MergeError::Store(_) | MergeError::Table(TableError::Io { .. })) {
                     self.merging.day = None;
                 }
                 let vnodes: Vec<VnodeId> = expiring.iter().map(|(vnode, _)| *vnode).collect();

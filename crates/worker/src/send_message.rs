@@ -72,10 +72,13 @@ impl Worker {
         let number = state.next_pending;
         state.next_pending += 1;
         state.queue.push_back(Pending { number, caller, side, command, pinned: None });
-        let place = state.queue.len() - 1;
+        let (place, is_loading) = (state.queue.len() - 1, state.conversation.is_none());
         self.loading.waiting += 1;
-        if place > 0 {
-            // So that what waits is loaded side by side.
+        // So that all that is missing is loaded side by side.
+        if is_loading {
+            self.load_members(slot);
+        }
+        if is_loading || place > 0 {
             self.look_up(slot, place, false);
         }
     }

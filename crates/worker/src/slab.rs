@@ -47,9 +47,4 @@ impl<T> Slab<T> {
     pub(crate) fn span(&self) -> usize {
         self.slots.len()
     }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
-        let slots = self.slots.iter_mut().enumerate();
-        slots.filter_map(|(slot, item)| Some((u32::try_from(slot).ok()?, item.as_mut()?)))
-    }
 }

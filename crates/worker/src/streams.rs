@@ -354,6 +354,7 @@ impl Worker {
         } else {
             self.links.unconfirmed.remove(&(source, destination));
         }
-        self.commit(source, Event::Stream { destination, last, confirmed }, None);
+        let mark = Mark::Confirmed(source, destination, confirmed);
+        self.commit(source, Event::Stream { destination, last, confirmed }, Some(mark));
     }
 }

@@ -55,6 +55,8 @@ pub struct Worker {
     pub(crate) safe_mode: bool,
     /// The last append found no room.
     pub(crate) is_full: bool,
+    /// Asked to drain before the start was finished.
+    drains_early: bool,
     calls: Map<CallId, Context>,
     /// Calls that hold a snapshot of runs.
     pub(crate) readers: BTreeSet<CallId>,
@@ -122,6 +124,7 @@ impl Worker {
             dirty_bytes: 0,
             safe_mode: false,
             is_full: false,
+            drains_early: false,
             calls: Map::default(),
             readers: BTreeSet::new(),
             last_call: 0,
@@ -173,7 +176,7 @@ impl Worker {
             self.noted.deadline(self.config.limits.acknowledge_interval_ms),
             self.link_deadline(),
             self.flush_deadline(),
-            self.merging.deadline(),
+            self.merging.deadline().filter(|_| self.is_serving()),
             self.publishing.deadline(),
         ];
         if matches!(self.phase, Phase::Stopped) { None } else { deadlines.into_iter().flatten().min() }
@@ -186,6 +189,9 @@ impl Worker {
     }
 
     fn turn(&mut self) {
+        if std::mem::take(&mut self.drains_early) {
+            self.drain();
+        }
         self.retry_doubt();
         self.decide_noted();
         self.send_frames();
@@ -237,8 +243,10 @@ impl Worker {
     }
 
     fn drain(&mut self) {
-        if matches!(self.phase, Phase::Serving) {
-            self.phase = Phase::Draining;
+        match self.phase {
+            Phase::Serving => self.phase = Phase::Draining,
+            Phase::Starting(_) => self.drains_early = true,
+            Phase::Draining | Phase::Drained | Phase::Stopped => {}
         }
     }
 

@@ -1,0 +1,118 @@
+use iris_store::memory::{Landing, Operation};
+use iris_store::{Doubt, StoreError};
+use iris_types::ErrorCode;
+use iris_types::request::Answer;
+use iris_worker::{Input, StopReason, WorkerLimits};
+
+use crate::world::*;
+
+#[test]
+fn an_append_in_doubt_is_resolved_never_replaced() {
+    for landing in [Landing::Landed, Landing::Late, Landing::Lost] {
+        let mut world = World::new(1, WorkerLimits::default());
+        world.send("a", "b", "1");
+        world.engine.doubt_next_append(landing, Doubt::NoAnswer);
+        let id = world.id();
+        let first = world.begin("a", message(id, "b", "2"));
+        world.run();
+        world.send("a", "b", "3");
+        assert_eq!(sent(world.answer(first).unwrap()).unwrap().seq.0, 2, "{landing:?}");
+        world.restart();
+        let texts: Vec<_> = world.history("a", "b", 9).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, ["1", "2", "3"], "{landing:?}");
+    }
+}
+
+#[test]
+fn without_room_the_identical_chunk_is_repeated_and_reads_work() {
+    let mut world = World::new(1, WorkerLimits::default());
+    world.attach("b");
+    world.send("a", "b", "1");
+    world.tell_all(|| Input::SafeMode(true));
+    let id = world.id();
+    assert_eq!(world.send_as("a", message(id, "b", "x")), Err(ErrorCode::StorageFull));
+    world.tell_all(|| Input::SafeMode(false));
+    world.engine.doubt_next_append(Landing::Lost, Doubt::NoSpace);
+    let id = world.id();
+    let waiting = world.begin("a", message(id, "b", "2"));
+    world.run();
+    assert_eq!(world.answer(waiting), None);
+    let other = world.id();
+    assert_eq!(world.send_as("a", message(other, "b", "x")), Err(ErrorCode::StorageFull));
+    assert_eq!(world.inbox("b", 0).1.len(), 1);
+    assert_eq!(world.history("b", "a", 9).len(), 1);
+    // A login that needs nothing written works, too; others are told why not.
+    let mut login = world.login("b", "d");
+    login.at.0 -= 1;
+    assert_eq!(refused(world.attach_as(session("b"), login)), Some(ErrorCode::StaleTimestamp));
+    world.now += 2;
+    let mut login = world.login("b", "d");
+    login.at.0 -= 1;
+    assert_eq!(refused(world.attach_as(session("b"), login)), None);
+    assert_eq!(refused(world.attach("b")), Some(ErrorCode::StaleTimestamp));
+    assert_eq!(refused(world.attach("new")), Some(ErrorCode::StorageFull));
+    assert!(
+        matches!(world.attach("a"), Answer::Refused { .. } | Answer::Attached(_)) || world.answers.is_empty()
+    );
+    world.tell_all(|| Input::SafeMode(false));
+    assert_eq!(sent(world.answer(waiting).unwrap()).unwrap().seq.0, 2);
+    assert_eq!(world.send("a", "b", "3").seq.0, 3);
+}
+
+#[test]
+fn after_a_failed_flush_of_the_log_nothing_leaves() {
+    let mut world = World::new(1, WorkerLimits::default());
+    world.attach("b");
+    world.engine.doubt_next_append(Landing::Landed, Doubt::Poisoned("EIO".to_owned()));
+    let id = world.id();
+    let request = world.begin("a", message(id, "b", "1"));
+    world.run();
+    assert_eq!(world.stops, [StopReason::Poisoned("EIO".to_owned())]);
+    assert_eq!((world.answer(request), world.pushes.len()), (None, 0));
+    let id = world.id();
+    let request = world.begin("a", message(id, "b", "2"));
+    world.run();
+    assert_eq!(world.answer(request), None);
+    world.stops.clear();
+    // It did land: the next start decides, and a retry gets its seq.
+    world.restart();
+    assert_eq!(world.history("a", "b", 9).len(), 1);
+}
+
+#[test]
+fn a_flush_that_fails_is_repeated() {
+    for operation in [Operation::PutRuns, Operation::CompareAndSet, Operation::Trim, Operation::DropRuns] {
+        let mut world = World::new(1, small());
+        for round in 0..5 {
+            for _ in 0..20 {
+                world.send("a", "b", "x");
+            }
+            world.engine.fail_next(operation, StoreError::Io("gone".to_owned()));
+            world.settle();
+            if round == 3 {
+                world.restart();
+            }
+        }
+        world.settle();
+        assert_eq!(world.stops, [], "{operation:?}");
+        assert_eq!(world.history("a", "b", 100).len(), 100);
+        assert_eq!(world.statistics(|statistics| statistics.dirty_bytes), 0, "{operation:?}");
+        world.restart();
+        assert_eq!(world.inbox("b", 0).1.len(), 100);
+    }
+}
+
+#[test]
+fn a_directory_changed_by_others_ends_the_worker() {
+    let mut world = World::new(1, small());
+    world.send("a", "b", "x");
+    let old = std::mem::take(&mut world.workers);
+    world.start(1);
+    world.workers = old;
+    world.settle();
+    assert!(
+        matches!(world.stops.as_slice(), [StopReason::Superseded { .. } | StopReason::Sealed]),
+        "{:?}",
+        world.stops
+    );
+}

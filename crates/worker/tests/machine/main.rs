@@ -1,0 +1,12 @@
+//! The worker machine, driven over the memory twin: every call is carried out at once unless a test holds it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod faults;
+mod flush;
+mod logins;
+mod model;
+mod pages;
+mod restart;
+mod sends;
+mod streams;
+mod world;
