@@ -5,29 +5,12 @@ use std::path::{Path, PathBuf};
 
 use iris_client_core::{Restored, SendNumber, StoreOperation, Unreported};
 use iris_types::limits::CLIENT_CACHE_BYTES;
-use iris_types::{ConversationId, DeviceId, InboxMessage, Offset, Seq, UserId};
-use redb::{Database as Engine, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use iris_types::{ConversationId, DeviceId, Offset, Seq, UserId};
+use redb::{Database as Engine, ReadableDatabase, ReadableTable};
 
 use crate::DatabaseError;
-use crate::row::{
-    WaitingRow, decode_message, decode_settled, decode_unsent, decode_waiting, encode_message,
-    encode_settled, encode_unsent, encode_waiting,
-};
-
-/// `user` and `device`: whose database it is.
-const OWNER: TableDefinition<'_, &str, &str> = TableDefinition::new("owner");
-/// `layout`, `cursor`, `shown`, `last_number`.
-const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
-/// Send number → send that is not settled.
-const UNSENT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("unsent");
-/// Send number → outcome that the application has yet to take.
-const SETTLED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("settled");
-/// Conversation, seq → message.
-const MESSAGES: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new("messages");
-/// Conversation → greatest seq received.
-const MARKS: TableDefinition<'_, &[u8; 16], u64> = TableDefinition::new("marks");
-/// Offset → entry that the application has yet to take.
-const WAITING: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("waiting");
+use crate::row::{WaitingRow, decode_message, decode_settled, decode_unsent, decode_waiting};
+use crate::tables::{COUNTERS, MARKS, MESSAGES, OWNER, SETTLED, Tables, UNSENT, WAITING};
 
 const LAYOUT: u64 = 1;
 const FILE_NAME: &str = "client.redb";
@@ -74,6 +57,8 @@ impl Database {
     /// Writes whose database it is, or checks it.
     fn claim(&self, path: &Path, user: &UserId, device: &DeviceId) -> Result<(), DatabaseError> {
         let transaction = self.engine.begin_write()?;
+        // A new database gets all its tables at once.
+        Tables::open(&transaction)?;
         {
             let mut counters = transaction.open_table(COUNTERS)?;
             let mut owner = transaction.open_table(OWNER)?;
@@ -89,8 +74,6 @@ impl Database {
                     return Err(DatabaseError::Layout { path: path.to_owned(), found, known: LAYOUT });
                 }
             }
-            // A new database gets all its tables at once.
-            Tables::open(&transaction)?;
         }
         transaction.commit()?;
         Ok(())
@@ -174,70 +157,5 @@ fn unreported(
     }
 }
 
-/// The tables of one transaction.
-struct Tables<'t> {
-    counters: redb::Table<'t, &'static str, u64>,
-    unsent: redb::Table<'t, u64, &'static [u8]>,
-    settled: redb::Table<'t, u64, &'static [u8]>,
-    messages: redb::Table<'t, (&'static [u8; 16], u64), &'static [u8]>,
-    marks: redb::Table<'t, &'static [u8; 16], u64>,
-    waiting: redb::Table<'t, u64, &'static [u8]>,
-}
-
-impl<'t> Tables<'t> {
-    fn open(transaction: &'t WriteTransaction) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            counters: transaction.open_table(COUNTERS)?,
-            unsent: transaction.open_table(UNSENT)?,
-            settled: transaction.open_table(SETTLED)?,
-            messages: transaction.open_table(MESSAGES)?,
-            marks: transaction.open_table(MARKS)?,
-            waiting: transaction.open_table(WAITING)?,
-        })
-    }
-
-    fn apply(&mut self, operation: &StoreOperation) -> Result<(), DatabaseError> {
-        match operation {
-            StoreOperation::PutUnsent(unsent) => {
-                self.raise("last_number", unsent.number.0)?;
-                self.unsent.insert(unsent.number.0, encode_unsent(unsent).as_slice())?;
-            }
-            StoreOperation::Settle(settled) => {
-                self.unsent.remove(settled.number.0)?;
-                self.settled.insert(settled.number.0, encode_settled(settled).as_slice())?;
-            }
-            StoreOperation::DropSettled(number) => drop(self.settled.remove(number.0)?),
-            StoreOperation::PutSent(message) => self.put_message(message)?,
-            StoreOperation::PutReceived { offset, message } => {
-                let InboxMessage { conversation, seq, .. } = *message;
-                self.put_message(message)?;
-                self.marks.insert(&conversation.0, seq.0)?;
-                let waiting = encode_waiting(WaitingRow::Message { conversation, seq });
-                self.waiting.insert(offset.0, waiting.as_slice())?;
-            }
-            StoreOperation::PutGap { first, last } => {
-                let waiting = encode_waiting(WaitingRow::Gap { first: *first });
-                self.waiting.insert(last.0, waiting.as_slice())?;
-            }
-            StoreOperation::SetShown(up_to) => {
-                self.waiting.retain_in(..=up_to.0, |_, _| false)?;
-            }
-            StoreOperation::SetCursor(cursor) => self.raise("cursor", cursor.0)?,
-        }
-        Ok(())
-    }
-
-    fn put_message(&mut self, message: &InboxMessage) -> Result<(), DatabaseError> {
-        let key = (&message.conversation.0, message.seq.0);
-        self.messages.insert(key, encode_message(message).as_slice())?;
-        Ok(())
-    }
-
-    fn raise(&mut self, name: &'static str, value: u64) -> Result<(), DatabaseError> {
-        let former = self.counters.get(name)?.map_or(0, |former| former.value());
-        if value > former {
-            self.counters.insert(name, value)?;
-        }
-        Ok(())
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,7 @@ mod error;
 mod events;
 mod options;
 mod row;
+mod tables;
 mod token;
 mod transport;
 

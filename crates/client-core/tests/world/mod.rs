@@ -94,6 +94,8 @@ pub(crate) struct World {
     /// The connection that carries this byte, counted over all, breaks behind it.
     pub(crate) cut_after: Option<usize>,
     pub(crate) carried: usize,
+    /// One bit of this byte to a device is turned over.
+    pub(crate) flip_at: Option<usize>,
     /// The next logins are refused so.
     pub(crate) refuse_logins: VecDeque<Refusal>,
     pub(crate) nonces: Vec<[u8; 16]>,
@@ -113,6 +115,7 @@ impl World {
             random: fastrand::Rng::with_seed(seed()),
             cut_after: None,
             carried: 0,
+            flip_at: None,
             refuse_logins: VecDeque::new(),
             nonces: Vec::new(),
             login_times: Vec::new(),
@@ -170,6 +173,12 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// Runs for a while, whatever comes of it.
+    pub(crate) fn run_for_ms(&mut self, millis: u64) {
+        let end = self.now.plus_millis(millis);
+        while self.step() || self.advance(end) {}
     }
 
     /// Runs until only regular pings are left to happen.
@@ -336,6 +345,7 @@ impl World {
         let any = session.connection.transmit(&mut bytes);
         let is_closing = session.connection.is_closing();
         if any {
+            self.flip(&mut bytes);
             let (arriving, cut) = self.carry(bytes.len());
             self.devices[at].core.received(&bytes[..arriving], now);
             if cut {
@@ -345,6 +355,15 @@ impl World {
             self.disconnect(at);
         }
         any
+    }
+
+    fn flip(&mut self, bytes: &mut [u8]) {
+        let Some(at) = self.flip_at.and_then(|at| at.checked_sub(self.carried)) else { return };
+        let bit = self.random.u32(..8);
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte ^= 1 << bit;
+            self.flip_at = None;
+        }
     }
 
     fn carry(&mut self, bytes: usize) -> (usize, bool) {

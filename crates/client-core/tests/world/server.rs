@@ -16,6 +16,7 @@ use iris_types::{
 type Key = (ConversationId, UserId, MessageId);
 
 #[derive(Default)]
+#[allow(dead_code, reason = "each test program looks at some of it")]
 pub(crate) struct Server {
     pub(crate) now: Timestamp,
     inboxes: BTreeMap<UserId, Vec<Arc<InboxEntry>>>,
@@ -37,6 +38,7 @@ pub(crate) struct Server {
     pub(crate) acknowledged: Vec<(DeviceId, Offset)>,
 }
 
+#[allow(dead_code, reason = "each test program uses some of it")]
 impl Server {
     pub(crate) fn new(now: Timestamp, page_items: usize) -> Self {
         Self { now, page_items, ..Self::default() }
@@ -76,7 +78,12 @@ impl Server {
         Offset(self.inboxes.get(user).map_or(0, |inbox| inbox.len() as u64))
     }
 
-    /// Commits a message without a device.
+    pub(crate) fn entries_after(&self, user: &UserId, after: Offset) -> Vec<Arc<InboxEntry>> {
+        let inbox = self.inboxes.get(user).map_or(&[][..], Vec::as_slice);
+        inbox.iter().filter(|entry| entry.offset > after).cloned().collect()
+    }
+
+    /// Commits a message; of nobody's device if there is none.
     pub(crate) fn commit(
         &mut self,
         from: &UserId,
