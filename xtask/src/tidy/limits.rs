@@ -10,14 +10,14 @@ const ENDINGS: &[&str] = &["_MAX", "_MS", "_CAPACITY"];
 /// Constants called `.._BYTES` describe layouts while they are smaller than this, and bounds from here on.
 const LAYOUT_BYTES_UNDER: u64 = 4_096;
 const HOME: &str = "crates/types/src/limits.rs";
-/// Outside the product: what the checkers tolerate is no bound of Iris.
-const CHECKERS: &str = "crates/history/";
+/// Tools: what the checkers tolerate and how the load generator measures are no bounds of Iris.
+const TOOLS: &[&str] = &["crates/history/", "crates/testkit/", "crates/iris/src/bench"];
 const MARK: &str = "// layout";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let product = tree
-        .ending(".rs")
-        .filter(|(path, _)| path.starts_with("crates/") && *path != HOME && !path.starts_with(CHECKERS));
+    let product = tree.ending(".rs").filter(|(path, _)| {
+        path.starts_with("crates/") && *path != HOME && !TOOLS.iter().any(|tool| path.starts_with(tool))
+    });
     product.flat_map(|(path, text)| bounds(path, text)).collect()
 }
 

@@ -80,6 +80,7 @@ pub(crate) fn is_test_file(path: &str) -> bool {
     in_folder("tests")
         || in_folder("benches")
         || path.ends_with("/tests.rs")
+        || path.ends_with("_tests.rs")
         || path.starts_with("crates/testkit/")
 }
 
