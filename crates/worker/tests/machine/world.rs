@@ -301,7 +301,7 @@ impl World {
     }
 
     /// The whole inbox from an offset on, page by page: gap, texts by offset.
-    pub(crate) fn inbox(&mut self, name: &str, after: u64) -> (Option<(u64, u64)>, Vec<(u64, String)>) {
+    pub(crate) fn inbox(&mut self, name: &str, after: u64) -> InboxTexts {
         let (mut after, mut gap, mut all) = (after, None, Vec::new());
         loop {
             let page = match self.ask(name, Request::ReadInbox { after: Offset(after) }) {
@@ -359,6 +359,9 @@ impl World {
         self.workers.iter().map(|worker| read(worker.statistics())).sum()
     }
 }
+
+/// Gap (first, last), and texts by offset.
+pub(crate) type InboxTexts = (Option<(u64, u64)>, Vec<(u64, String)>);
 
 /// Limits that make everything small happen at once.
 pub(crate) fn small() -> WorkerLimits {
