@@ -203,4 +203,7 @@ pub(crate) struct Load {
     /// Write the result here, as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Sample where the server's processor time goes, with `perf` (throughput, latency).
+    #[arg(long)]
+    pub(crate) profile: bool,
 }

@@ -1,5 +1,6 @@
 //! The engine on files as this process uses it: opened, encrypted, looked after.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use iris_core::Core;
 use iris_store::Engine;
 use iris_store::keys::{DataKey, KeyEpoch, MasterKey};
-use iris_store_local::{Disk, LocalEngine, RealDisk};
+use iris_store_local::{LocalEngine, RealDisk};
 
 use crate::config;
 use crate::material::{parse_master_key, random, read_private, write_private};
@@ -38,9 +39,6 @@ impl Storage {
             .with_context(|| format!("cannot create {}", directory.display()))?;
         let disk = RealDisk::open(directory)
             .with_context(|| format!("cannot use the data directory {}", directory.display()))?;
-        // Held from here on: nobody else makes keys at the same time.
-        disk.lock().with_context(|| format!("cannot use the data directory {}", directory.display()))?;
-        let key = data_key(directory, &master)?;
         let mut local = iris_store_local::Config::new(*random::<16>()?);
         local.segment_bytes = config.segment_bytes;
         local.journal_bytes = local.journal_bytes.min(config.segment_bytes);
@@ -49,6 +47,8 @@ impl Storage {
         }
         let local = LocalEngine::open(Arc::new(disk), local)
             .with_context(|| format!("cannot start on {}", directory.display()))?;
+        // The lock is held since the store was opened: nobody else makes keys at the same time.
+        let key = data_key(directory, &master, &local.engine())?;
         let randomness: iris_store::sealed::Randomness = Arc::new(|bytes: &mut [u8]| {
             // The system's generator does not fail once it works, and it made the keys above.
             if aws_lc_rs::rand::fill(bytes).is_err() {
@@ -173,14 +173,15 @@ fn master_key(config: &config::Storage) -> Result<MasterKey> {
 }
 
 /// Reads the data key, or makes one when the directory is new.
-fn data_key(directory: &std::path::Path, master: &MasterKey) -> Result<DataKey> {
+fn data_key(directory: &Path, master: &MasterKey, engine: &Engine) -> Result<DataKey> {
     let file = directory.join(KEYS);
     if file.exists() {
         let wrapped = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         return DataKey::unwrap(&wrapped, master)
             .with_context(|| format!("cannot open {} with this master key", file.display()));
     }
-    if holds_data(directory)? {
+    // A log or a run was written with a key; a store without either is new.
+    if !engine.logs.list()?.is_empty() || !engine.runs.list()?.is_empty() {
         bail!(
             "{} is missing, and the data beside it cannot be read without it\n  put it back from a backup",
             file.display()
@@ -189,15 +190,4 @@ fn data_key(directory: &std::path::Path, master: &MasterKey) -> Result<DataKey> 
     let key = DataKey::new(*random::<32>()?, KeyEpoch(1));
     write_private(&file, &key.wrap(master, *random::<12>()?)?)?;
     Ok(key)
-}
-
-/// Whether anything but the lock is there already.
-fn holds_data(directory: &std::path::Path) -> Result<bool> {
-    for entry in std::fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        if name != "lock" && !name.to_string_lossy().contains(".new") {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

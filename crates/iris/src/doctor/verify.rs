@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use iris_store_local::{Config, Disk, OpenError, RealDisk};
+use iris_store_local::{Config, OpenError, RealDisk};
 
 use super::{Finding, Places};
 
@@ -48,7 +48,6 @@ pub(super) fn data(places: &Places) -> Finding {
 /// Moves a damaged file aside and says what is lost with it.
 pub(crate) fn quarantine(directory: &Path, file: &str, accept_loss: bool) -> Result<()> {
     let disk = RealDisk::open(directory).with_context(|| format!("cannot use {}", directory.display()))?;
-    disk.lock().context("stop the server first")?;
     if !accept_loss {
         bail!(
             "what is in {file} will be missing afterwards: back up {} first, then add --accept-loss",
