@@ -193,7 +193,8 @@ impl ClientCore {
             Some(Outcome::Sent { conversation, seq, sent_at }) => {
                 self.settle_sent(found.number, &OwnSent { conversation, seq, id: found.id, sent_at });
             }
-            _ => self.fail(found.number, ErrorCode::IdTooOld.into()),
+            Some(Outcome::Failed(refusal)) => self.fail(found.number, refusal),
+            None => self.fail(found.number, ErrorCode::IdTooOld.into()),
         }
     }
 

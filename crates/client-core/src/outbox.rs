@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use iris_types::limits::{OUTBOX_BYTES_MAX, OUTBOX_SENDS_MAX, REFERENCE_BYTES_MAX};
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::SendMessage;
-use iris_types::{ConversationId, MessageId, Monotonic, UserId};
+use iris_types::{Body, ConversationId, MessageId, Monotonic, UserId};
 
 use crate::backoff::Retry;
 use crate::draft::{After, Draft};
@@ -97,6 +97,7 @@ pub(crate) struct InDoubt {
     pub(crate) number: SendNumber,
     pub(crate) id: MessageId,
     pub(crate) with: UserId,
+    pub(crate) body: Body,
 }
 
 impl Outbox {
@@ -280,10 +281,11 @@ impl Outbox {
     /// Refused because its id is too old to be told from new ones. Its lane closes until it is settled.
     pub(crate) fn refused_age(&mut self, number: SendNumber) -> Option<InDoubt> {
         let pending = self.sends.get(&number).filter(|pending| pending.state == State::InFlight)?;
-        let (id, with) = (pending.unsent.id?, pending.unsent.to.clone());
+        let id = pending.unsent.id?;
+        let (with, body) = (pending.unsent.to.clone(), pending.unsent.body.clone());
         self.set_state(number, State::LookedUp);
         self.set_gate(&with, Gate::Closed);
-        Some(InDoubt { number, id, with })
+        Some(InDoubt { number, id, with, body })
     }
 
     /// When the next lane opens.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use iris_types::limits::{ID_AHEAD_MS_MAX, PAGE_ITEMS_MAX, QUERIES_MAX};
 use iris_types::request::{ConversationPage, HistoryFrom, HistoryPage, ListConversations, ReadHistory};
 use iris_types::{
-    ConversationId, ConversationSummary, HistoryEntry, MessageId, Monotonic, Refusal, Seq, Timestamp, UserId,
+    ConversationId, ConversationSummary, ErrorCode, HistoryEntry, MessageId, Monotonic, Refusal, Seq,
+    Timestamp, UserId,
 };
 
 use crate::backoff::Retry;
@@ -305,6 +306,10 @@ fn part(
 fn look(send: &InDoubt, before: &mut Option<Seq>, page: &HistoryPage, user: &UserId) -> Option<Found> {
     let found = |outcome| Some(Found { number: send.number, id: send.id, outcome });
     if let Some(entry) = page.entries.iter().find(|entry| entry.id == send.id && entry.from == *user) {
+        // The same id with another body is another message: the server would have said so inside the window.
+        if entry.body != send.body {
+            return found(Some(Outcome::Failed(ErrorCode::IdConflict.into())));
+        }
         let conversation = page.conversation;
         return found(Some(Outcome::Sent { conversation, seq: entry.seq, sent_at: entry.sent_at }));
     }
@@ -319,4 +324,30 @@ fn look(send: &InDoubt, before: &mut Option<Seq>, page: &HistoryPage, user: &Use
 /// A message may be committed a little before the time that its id is dated at; twice that, to be sure.
 fn earliest(id: MessageId) -> Timestamp {
     id.timestamp().minus_millis(2 * ID_AHEAD_MS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use iris_types::{Body, BodyKind};
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_found_with_another_body_is_a_conflict() -> Result<(), Box<dyn std::error::Error>> {
+        let (alice, bob) = (UserId::new("alice")?, UserId::new("bob")?);
+        let body = |text| Body::new(BodyKind::TEXT, Bytes::from_static(text));
+        let (id, sent_at) = (MessageId::from_parts(Timestamp(5), [1; 10]), Timestamp(6));
+        let entry = HistoryEntry { seq: Seq(3), id, from: alice.clone(), sent_at, body: body(b"first")? };
+        let conversation = ConversationId::direct(&alice, &bob);
+        let page = HistoryPage { conversation, entries: vec![entry], more: false };
+        let sent = Outcome::Sent { conversation, seq: Seq(3), sent_at };
+        let conflict = Outcome::Failed(ErrorCode::IdConflict.into());
+        for (text, outcome) in [(&b"first"[..], sent), (b"other", conflict)] {
+            let send = InDoubt { number: SendNumber(1), id, with: bob.clone(), body: body(text)? };
+            let found = look(&send, &mut None, &page, &alice).and_then(|found| found.outcome);
+            assert_eq!(found, Some(outcome));
+        }
+        Ok(())
+    }
 }
