@@ -39,6 +39,7 @@ pub(crate) struct DeviceProcess {
     attempt: u64,
     tick_at: Option<u64>,
     stored_at: u64,
+    /// By the database's own number: kept over restarts, as the database is.
     sends: BTreeMap<SendNumber, Message>,
     readings: BTreeMap<QueryNumber, Reading>,
 }
@@ -55,7 +56,6 @@ pub(crate) struct Tally {
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
     pub(crate) number: u32,
-    pub(crate) with: UserId,
     /// Whether it would reach both ends of the conversation, if nothing more were said.
     pub(crate) from: HistoryFrom,
 }
@@ -139,7 +139,6 @@ impl World {
         process.incarnation += 1;
         process.synced = false;
         process.tick_at = None;
-        process.sends.clear();
         process.readings.clear();
         let (device, cursor) = (process.device, process.database.cursor());
         let incarnation = process.incarnation;
@@ -161,7 +160,7 @@ impl World {
             return;
         }
         let (life, issued_at) = (self.server.life, self.wall(0).0);
-        let link = self.network.open(index, incarnation, life, issued_at);
+        let link = self.network.open(index, life, issued_at);
         if let Some(process) = self.devices.get_mut(index) {
             process.link = Some(link);
         }
@@ -301,7 +300,7 @@ impl World {
         let Some(process) = self.devices.get_mut(index) else { return };
         let (Some(core), Some(limit)) = (&mut process.core, NonZeroU64::new(limit)) else { return };
         let Ok(query) = core.history(HistoryQuestion { with: with.clone(), from, limit }) else { return };
-        let reading = Reading { number: reading_number, with: with.clone(), from };
+        let reading = Reading { number: reading_number, from };
         process.readings.insert(query, reading);
         let (device, incarnation) = (process.device, process.incarnation);
         let with = self.recorder.user(with);
@@ -455,7 +454,7 @@ impl World {
             return;
         }
         let (device, incarnation) = (process.device, process.incarnation);
-        let known = process.sends.remove(&settled.number);
+        let known = process.sends.get(&settled.number).copied();
         let message = match (settled.id, known) {
             (Some(id), _) => self.recorder.message(id),
             (None, Some(message)) => message,

@@ -96,6 +96,9 @@ impl World {
                 self.revoke(user_name(user));
             }
             Fault::Days => {
+                // No connection outlives days without a byte.
+                let links: Vec<LinkId> = self.network.links.keys().copied().collect();
+                links.into_iter().for_each(|link| self.cut_link(link));
                 let days = [1, 8, 20, 31, 40][self.random.usize(..5)];
                 self.days_ms += days * DAY_MS + self.random.u64(..DAY_MS);
             }
@@ -107,7 +110,7 @@ impl World {
             Fault::ServerCrash if self.storage.is_dead() || self.storage.power_is_about_to_go() => {
                 self.crash_server(true);
             }
-            Fault::DiskFull => self.storage.disk.set_capacity(None),
+            Fault::DiskFull => self.storage.set_capacity(None),
             _ => {}
         }
     }
@@ -115,7 +118,7 @@ impl World {
     /// Everything that is broken is repaired; what was lost stays lost.
     pub(crate) fn heal(&mut self) {
         self.is_traffic = false;
-        self.storage.disk.set_capacity(None);
+        self.storage.set_capacity(None);
         // Faults that are planned end with the process that they were planned for.
         if self.storage.power_is_about_to_go() {
             self.crash_server(true);
@@ -161,6 +164,10 @@ impl World {
             return;
         }
         let id = open[self.random.usize(..open.len())];
+        self.cut_link(id);
+    }
+
+    fn cut_link(&mut self, id: LinkId) {
         if let Some(link) = self.network.links.get_mut(&id) {
             link.cut = true;
         }
@@ -173,7 +180,7 @@ impl World {
     fn fill_disk(&mut self) {
         let used: u64 = self.storage.disk.files().iter().map(|(_, length)| *length).sum();
         let room = self.random.u64(0..60_000);
-        self.storage.disk.set_capacity(Some(used + room));
+        self.storage.set_capacity(Some(used + room));
         let at = self.now + self.random.u64(200..2_500);
         self.schedule(at, Event::FaultEnds(Fault::DiskFull));
     }

@@ -10,7 +10,6 @@ pub(crate) type LinkId = u32;
 /// One connection.
 pub(crate) struct Link {
     pub(crate) device: usize,
-    pub(crate) incarnation: u32,
     /// The life of the server process that accepted it.
     pub(crate) life: u32,
     /// When the last bytes of each direction arrive: the next ones not before.
@@ -34,12 +33,11 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn open(&mut self, device: usize, incarnation: u32, life: u32, issued_at: u64) -> LinkId {
+    pub(crate) fn open(&mut self, device: usize, life: u32, issued_at: u64) -> LinkId {
         let id = self.next;
         self.next += 1;
         let link = Link {
             device,
-            incarnation,
             life,
             to_server_at: 0,
             to_device_at: 0,

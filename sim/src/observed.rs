@@ -88,7 +88,15 @@ impl Sighting {
             let (conversation, message) =
                 (recorder.conversation(event.conversation), recorder.message(event.id));
             let (vnode, epoch, seq) = (u32::from(vnode.0), epoch.0, event.seq.0);
-            recorder.observe(Observation::Durable { log, position, vnode, epoch, conversation, seq, message });
+            recorder.observe(Observation::Durable {
+                log,
+                position,
+                vnode,
+                epoch,
+                conversation,
+                seq,
+                message,
+            });
         }
     }
 }

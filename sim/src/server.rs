@@ -422,7 +422,7 @@ impl World {
 
     fn start_failed(&mut self, reason: &str) {
         self.recorder.note(|| format!("the engine does not open: {reason}"));
-        let excused = self.storage.is_dead() || self.storage.is_faulty;
+        let excused = self.storage.excuses_start();
         if !excused {
             let reason = reason.to_owned();
             self.defect(|| format!("a start is refused after an honest crash: {reason}"));
@@ -487,7 +487,7 @@ impl World {
         self.recorder.note(|| format!("worker {worker} stops: {reason}"));
         let excused = match reason {
             StopReason::Poisoned(_) => self.storage.is_faulty,
-            StopReason::StartRefused(_) => self.storage.is_faulty || self.storage.is_dead(),
+            StopReason::StartRefused(_) => self.storage.excuses_start(),
             _ => false,
         };
         if !excused {

@@ -20,6 +20,7 @@ pub(crate) struct Storage {
     nonces: Arc<Mutex<fastrand::Rng>>,
     /// The power is cut when more changes than this were made.
     power_cut_after: Option<u64>,
+    is_bounded: bool,
     /// A call was told to fail since the disk was last restarted: a refused start has an excuse.
     pub(crate) is_faulty: bool,
 }
@@ -45,6 +46,7 @@ impl Storage {
             doubts_per_cent: options.doubts_per_cent,
             nonces: Arc::new(Mutex::new(random)),
             power_cut_after: None,
+            is_bounded: false,
             is_faulty: false,
         }
     }
@@ -69,12 +71,23 @@ impl Storage {
 
     /// Whether the power is gone: a call has failed for that reason.
     pub(crate) fn is_dead(&self) -> bool {
-        self.power_cut_after.is_some_and(|number| self.disk.counters().changes > number)
+        self.power_cut_after.is_some_and(|number| self.disk.counters().changes >= number)
     }
 
     /// Whether the power will be cut by what the disk does next.
     pub(crate) fn power_is_about_to_go(&self) -> bool {
         self.power_cut_after.is_some()
+    }
+
+    /// Bounds the disk, or lifts the bound.
+    pub(crate) fn set_capacity(&mut self, bytes: Option<u64>) {
+        self.is_bounded = bytes.is_some();
+        self.disk.set_capacity(bytes);
+    }
+
+    /// Whether something that was done to the disk explains a start that is refused.
+    pub(crate) fn excuses_start(&self) -> bool {
+        self.is_dead() || self.is_faulty || self.is_bounded
     }
 
     pub(crate) fn fail_next(&mut self, call: Call) {

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 /// FNV-1a, eight bytes at a time: the same on every machine and in every process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trace(u64);
+pub(crate) struct Trace(u64);
 
 impl Default for Trace {
     fn default() -> Self {
@@ -13,7 +13,7 @@ impl Default for Trace {
 }
 
 impl Trace {
-    pub fn take(&mut self, what: &impl Hash) {
+    pub(crate) fn take(&mut self, what: &impl Hash) {
         what.hash(self);
     }
 }

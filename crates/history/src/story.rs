@@ -102,7 +102,7 @@ impl Story {
     pub(crate) fn login_with(self, device: &str, nonce: u64, times: (u64, u64), offsets: (u64, u64)) -> Self {
         let ((claimed_at, issued_at), (cursor, last), server_time) = (times, offsets, self.t);
         let ok = LoginFact::Ok { nonce, claimed_at, issued_at, cursor, last, server_time };
-        self.put(device, Fact::Login(ok))
+        self.put(device, Fact::Login(LoginFact::Invoke { nonce, claimed_at })).put(device, Fact::Login(ok))
     }
 
     pub(crate) fn revoke(mut self, user: &str, issued_up_to: u64) -> Self {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::index::Index;
-use crate::record::{Fact, HistoryFact, LoginFact, SendFact, User};
+use crate::record::{Device, Fact, HistoryFact, LoginFact, SendFact, User};
 use crate::violation::Findings;
 
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
@@ -65,14 +65,19 @@ fn check_wire(index: &Index<'_>, findings: &mut Findings) {
 /// A server that answers "nothing new" to a device that has more than it remembers has lost something.
 fn check_inbox_end(index: &Index<'_>, findings: &mut Findings) {
     let mut highest: BTreeMap<User, (u64, usize)> = BTreeMap::new();
+    // What the user's devices knew when a login began: an answer may be older than what others got meanwhile.
+    let mut begun: BTreeMap<Device, (u64, usize)> = BTreeMap::new();
     for (number, record) in index.history.records.iter().enumerate() {
         let Some(user) = index.history.user_of(record.process) else { continue };
         let known = highest.entry(user).or_default();
         match record.fact {
             Fact::Delivered(seen) => *known = (*known).max((seen.offset, number)),
+            Fact::Login(LoginFact::Invoke { .. }) => {
+                begun.insert(record.process, *known);
+            }
             Fact::Login(LoginFact::Ok { last, .. }) => {
-                if last < known.0 {
-                    let (before, at) = *known;
+                let (before, at) = begun.remove(&record.process).unwrap_or_default();
+                if last < before {
                     findings.add(&[at, number], || {
                         let device = index.device_name(record.process);
                         format!("the inbox of {device} ended at {before} and now ends at {last}")
