@@ -1,5 +1,5 @@
 //! Real processes for the end-to-end tests: a development server and chat clients that speak JSON.
-#![allow(dead_code)] // each test binary uses its part
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::disallowed_methods)] // each test binary uses its part
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
