@@ -223,7 +223,7 @@ impl Outbox {
         }
     }
 
-    /// The unsettled send of `user` in `conversation` that has this id.
+    /// The unsettled send of `user` in `conversation` that was given this id here.
     pub(crate) fn find(
         &self,
         id: MessageId,
@@ -231,8 +231,10 @@ impl Outbox {
         user: &UserId,
     ) -> Option<SendNumber> {
         let number = self.by_id.get(&id)?;
-        let to = &self.sends.get(number)?.unsent.to;
-        (ConversationId::direct(user, to) == conversation).then_some(*number)
+        let unsent = &self.sends.get(number)?.unsent;
+        // An application may give an id twice, with different bodies, which an entry does not tell apart.
+        let is_this = !unsent.id_given && ConversationId::direct(user, &unsent.to) == conversation;
+        is_this.then_some(*number)
     }
 
     /// Refused because of its predecessor: again at once if that is settled or renamed, else with its lane.

@@ -173,6 +173,30 @@ fn an_id_of_the_application_is_never_replaced() {
     assert_eq!(world.devices[alice].outcomes()[3].1, Outcome::Failed(ErrorCode::IdConflict.into()));
 }
 
+#[test]
+fn an_entry_of_the_inbox_is_not_taken_for_another_message_of_the_same_id() {
+    let (mut world, alice) = connected();
+    let id = Some(MessageId::from_parts(world.server.now, [1; 10]));
+    world.is_down = true;
+    world.disconnect(alice);
+    let number = world.send(alice, NewMessage { id, ..message("bob", "other") });
+    world.drain();
+    // Committed by this device before, with a database that is gone.
+    let send = iris_types::request::SendMessage {
+        id: id.unwrap(),
+        to: user("bob"),
+        previous: None,
+        body: text("first"),
+    };
+    let device = world.devices[alice].name.clone();
+    world.server.commit(&user("alice"), Some(&device), &send);
+    world.server.refuse_sends.push_back(Some(Refusal::after(ErrorCode::Busy, 5_000)));
+    world.is_down = false;
+    world.settle();
+    let conflict = Outcome::Failed(ErrorCode::IdConflict.into());
+    assert_eq!(world.devices[alice].outcomes(), [(number, conflict)]);
+}
+
 /// A send reached the server, the answer did not reach the device, and a week passes.
 fn in_doubt_for_a_week(committed: bool) -> (World, usize) {
     let (mut world, alice) = connected();
