@@ -176,18 +176,13 @@ fn an_id_of_the_application_is_never_replaced() {
 #[test]
 fn an_entry_of_the_inbox_is_not_taken_for_another_message_of_the_same_id() {
     let (mut world, alice) = connected();
-    let id = Some(MessageId::from_parts(world.server.now, [1; 10]));
+    let id = MessageId::from_parts(world.server.now, [1; 10]);
     world.is_down = true;
     world.disconnect(alice);
-    let number = world.send(alice, NewMessage { id, ..message("bob", "other") });
+    let number = world.send(alice, NewMessage { id: Some(id), ..message("bob", "other") });
     world.drain();
     // Committed by this device before, with a database that is gone.
-    let send = iris_types::request::SendMessage {
-        id: id.unwrap(),
-        to: user("bob"),
-        previous: None,
-        body: text("first"),
-    };
+    let send = iris_types::request::SendMessage { id, to: user("bob"), previous: None, body: text("first") };
     let device = world.devices[alice].name.clone();
     world.server.commit(&user("alice"), Some(&device), &send);
     world.server.refuse_sends.push_back(Some(Refusal::after(ErrorCode::Busy, 5_000)));
