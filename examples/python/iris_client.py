@@ -48,7 +48,7 @@ class Lane:
     """The unanswered messages to one user, in order."""
 
     pending: dict[str, Outgoing] = field(default_factory=dict)
-    held: bool = False  # a message was refused for now: send again when all are answered
+    held: bool = False  # a message was refused, but may be sent again when all are answered
     after_ms: int = 0
     attempt: int = 0
 

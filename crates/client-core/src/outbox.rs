@@ -252,7 +252,7 @@ impl Outbox {
         self.queue.insert(number);
     }
 
-    /// Refused for now: its lane closes until the retry.
+    /// Refused, to be tried again: its lane closes until the retry.
     pub(crate) fn refused(&mut self, number: SendNumber, retry: Retry) {
         if self.state(number) == Some(State::InFlight) {
             self.set_state(number, State::Waiting);

@@ -32,7 +32,7 @@ struct Query {
 enum State {
     ToAsk,
     Asked,
-    /// Refused for now.
+    /// Refused, to be asked again then.
     At(Monotonic),
     /// The application has yet to take the last part.
     Held,

@@ -16,7 +16,7 @@ use crate::{Disk, DiskError, DiskFile};
 /// Run files kept open.
 const OPEN_FILES_MAX: usize = iris_types::limits::RUN_FILES_OPEN_MAX;
 /// Bytes written at a time.
-const WRITE_BYTES: usize = 1_024 * 1_024;
+const WRITE_BYTES: usize = iris_types::limits::RUN_FILE_WRITE_BYTES;
 /// Live bytes that one compaction moves.
 const COMPACT_BYTES: u64 = iris_types::limits::COMPACT_BYTES;
 /// Name of a file that is being written.

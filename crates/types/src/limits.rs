@@ -154,6 +154,34 @@ pub const SEGMENT_STRIDE_BYTES: usize = 256 * 1_024;
 /// How much heavier than all newer runs together a run of a day that is over may be and still be
 /// rewritten.
 pub const CLOSED_WEIGHT_MAX: u64 = 4;
+/// Bytes of a run file written at a time.
+pub const RUN_FILE_WRITE_BYTES: usize = 1_024 * 1_024;
+/// Ciphers of logs and runs kept ready, about 600 bytes each.
+pub const CIPHERS_MAX: usize = 1_024;
+/// Milliseconds until an append in doubt is looked at again.
+pub const DOUBT_RETRY_MS: u64 = 1_000;
+/// Bytes that one decision can add to a chunk, with room to spare: three bodies and names.
+pub const DECISION_BYTES_MAX: usize = 160 * 1_024;
+/// Milliseconds until a flush that failed is tried again.
+pub const FLUSH_RETRY_MS: u64 = 1_000;
+/// Milliseconds between two looks at what has expired.
+pub const EXPIRY_LOOK_MS: u64 = 10_000;
+/// Milliseconds until a merge that failed for want of room or an answer is tried again.
+pub const MERGE_RETRY_MS: u64 = 10_000;
+/// Milliseconds until a change of the directory in doubt is looked at again.
+pub const DIRECTORY_RETRY_MS: u64 = 1_000;
+/// Milliseconds after which a sender that was refused with `storage_full` may try again.
+pub const STORAGE_FULL_RETRY_AFTER_MS: u32 = 5_000;
+/// Forwards in one frame of a stream.
+pub const STREAM_FRAME_FORWARDS_MAX: usize = 256;
+/// Milliseconds after which forwards that were sent and not confirmed are sent again.
+pub const STREAM_RESEND_MS: u64 = 1_000;
+/// Forwards that wait at a destination for a recipient's state; the source sends again what does not fit.
+pub const STREAM_INCOMING_MAX: usize = 4_096;
+/// Bytes of rows that a recovery holds in memory.
+pub const RECOVER_BYTES_MAX: usize = 32 * 1_024 * 1_024;
+/// Bytes of a sealed log that nobody names: a larger one was not trimmed.
+pub const TRIMMED_LOG_BYTES: u64 = 64 * 1_024;
 
 // --- clients ----------------------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ use crate::worker::{Context, Worker};
 use crate::{StopReason, WorkerLimits};
 
 /// Milliseconds until an append in doubt is looked at again.
-const DOUBT_RETRY_MS: u64 = 1_000;
+const DOUBT_RETRY_MS: u64 = iris_types::limits::DOUBT_RETRY_MS;
 /// Bytes that one decision can add, at most, with room to spare: three bodies and names.
-const DECISION_BYTES_MAX: usize = 160 * 1_024;
+const DECISION_BYTES_MAX: usize = iris_types::limits::DECISION_BYTES_MAX;
 
 /// The own log: one chunk in flight, the next ones gathered.
 #[derive(Debug)]

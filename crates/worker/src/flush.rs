@@ -17,7 +17,7 @@ use crate::state::UserSlot;
 use crate::worker::{Context, Phase, Worker};
 
 /// Milliseconds until a flush that failed is tried again.
-const RETRY_MS: u64 = 1_000;
+const RETRY_MS: u64 = iris_types::limits::FLUSH_RETRY_MS;
 /// How often, within a flush interval, vnodes are looked through for old rows.
 const LOOKS_PER_INTERVAL: u64 = 16;
 

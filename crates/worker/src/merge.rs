@@ -12,11 +12,11 @@ use crate::call::{Expire, ExpireVnode, Merge, MergeError, Trimmed, Work};
 use crate::publish::{Change, Edit};
 use crate::worker::{Context, Worker};
 
-const DAY_MS: u64 = 24 * 3_600_000;
+const DAY_MS: u64 = 24 * 3_600_000; // layout
 /// How often the day is looked at.
-const LOOK_MS: u64 = 10_000;
+const LOOK_MS: u64 = iris_types::limits::EXPIRY_LOOK_MS;
 /// Milliseconds until what failed for want of room or an answer is tried again.
-const RETRY_MS: u64 = 10_000;
+const RETRY_MS: u64 = iris_types::limits::MERGE_RETRY_MS;
 
 #[derive(Debug)]
 pub(crate) struct Merging {

@@ -14,7 +14,7 @@ use crate::hosted::Hosted;
 use crate::worker::{Context, Worker};
 
 /// Milliseconds until a change in doubt is looked at again.
-const RETRY_MS: u64 = 1_000;
+const RETRY_MS: u64 = iris_types::limits::DIRECTORY_RETRY_MS;
 
 /// What changes about one vnode. Everything it relies on is durable.
 #[derive(Debug, Default)]

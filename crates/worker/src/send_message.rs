@@ -18,8 +18,8 @@ use crate::state::{Caller, ConversationCommand, Lookup, Pending, Waiter};
 use crate::worker::Worker;
 
 /// Milliseconds after which a refused sender should try again.
-const BUSY_RETRY_MS: u32 = 200;
-const STORAGE_FULL_RETRY_MS: u32 = 5_000;
+const BUSY_RETRY_MS: u32 = iris_types::limits::BUSY_RETRY_AFTER_MS;
+const STORAGE_FULL_RETRY_MS: u32 = iris_types::limits::STORAGE_FULL_RETRY_AFTER_MS;
 
 /// Whether a send can be decided.
 enum Readiness {

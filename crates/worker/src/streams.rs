@@ -17,11 +17,11 @@ use crate::worker::Worker;
 use crate::{Confirm, Frame, Output};
 
 /// Forwards in one frame.
-const FRAME_FORWARDS_MAX: usize = 256;
+const FRAME_FORWARDS_MAX: usize = iris_types::limits::STREAM_FRAME_FORWARDS_MAX;
 /// Milliseconds after which forwards that were sent and not confirmed are sent again.
-const RESEND_MS: u64 = 1_000;
+const RESEND_MS: u64 = iris_types::limits::STREAM_RESEND_MS;
 /// Forwards that wait at a destination for a recipient's state; the source sends again what does not fit.
-const INCOMING_MAX: usize = 4_096;
+const INCOMING_MAX: usize = iris_types::limits::STREAM_INCOMING_MAX;
 
 /// Streams with something to do. Source first.
 #[derive(Debug, Default)]

@@ -18,9 +18,9 @@ use crate::worker::{Context, Phase, Worker};
 use crate::{Output, StopReason};
 
 /// Bytes of rows that a recovery holds in memory.
-const RECOVER_BYTES_MAX: usize = 32 * 1_024 * 1_024;
+const RECOVER_BYTES_MAX: usize = iris_types::limits::RECOVER_BYTES_MAX;
 /// A sealed log that nobody names and that is larger was not trimmed.
-const TRIMMED_LOG_BYTES: u64 = 64 * 1_024;
+const TRIMMED_LOG_BYTES: u64 = iris_types::limits::TRIMMED_LOG_BYTES;
 
 /// How far a start is, and what it has found.
 #[derive(Debug, Default)]

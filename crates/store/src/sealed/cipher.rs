@@ -43,7 +43,7 @@ pub(super) struct Subkeys {
 }
 
 /// Ciphers kept ready, about 600 bytes each.
-const SUBKEYS_MAX: usize = 1_024;
+const SUBKEYS_MAX: usize = iris_types::limits::CIPHERS_MAX;
 
 struct KeyLength;
 
