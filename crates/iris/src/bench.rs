@@ -2,13 +2,14 @@
 //!
 //! The generator is the client machine of the SDKs, many times, in one thread over epoll, with real TLS and real
 //! tokens ([`generator`]). Each scenario is a file: [`load`] (throughput, latency), [`connections`], [`crash`],
-//! [`fill`].
+//! [`fill`]. [`document`] writes `docs/performance.md` from their results.
 
 mod clock;
 mod connections;
 mod crash;
 mod crowd;
 mod database;
+mod document;
 mod echo;
 mod fill;
 mod filler;
@@ -44,6 +45,7 @@ pub(crate) fn run(command: &Bench) -> Result<()> {
         Bench::Connections(load) => (load, connections::connections),
         Bench::Crash(load) => (load, crash::crash),
         Bench::Fill(load) => (load, fill::fill),
+        Bench::Document(arguments) => return document::write(arguments),
     };
     let report = scenario(load)?;
     report.publish(load.json.as_deref())?;

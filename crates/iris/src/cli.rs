@@ -158,8 +158,20 @@ pub(crate) enum Bench {
     Connections(Load),
     /// Kill the server again and again under load, and check that nothing is lost, doubled or reordered.
     Crash(Load),
-    /// Fill a server with many users and messages.
+    /// Fill a server with many users and messages; with --spawn, also measure it after a restart.
     Fill(Load),
+    /// Write a document from the results (--json) of other benches.
+    Document(Document),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Document {
+    /// Results, in the order of the document.
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// The document, replaced.
+    #[arg(long, default_value = "docs/performance.md")]
+    pub(crate) to: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

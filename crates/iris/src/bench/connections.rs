@@ -40,7 +40,8 @@ pub(crate) fn connections(load: &Load) -> Result<Report> {
     let statistics = target.statistics()?;
     let count = connections as u64;
     let server_each = server.saturating_sub(server_before) / count;
-    let kernel_each = kernel.server_bytes_per_connection(kernel_before, count);
+    let kernel_growth = kernel.since(&kernel_before, count);
+    let kernel_each = kernel_growth.bytes_per_connection;
     let logins = crowd.traffic.logins.as_ref().context("nobody logged in")?;
     report
         .put("seconds", crowd.clock.seconds())
@@ -53,11 +54,7 @@ pub(crate) fn connections(load: &Load) -> Result<Report> {
         .put("kernel_bytes_per_connection", kernel_each)
         .put("bytes_per_connection", server_each + kernel_each)
         .put("server_resident_bytes", json!({"before": server_before, "after": server}))
-        .put("kernel_slab_bytes", json!({"before": kernel_before.slab_bytes, "after": kernel.slab_bytes}))
-        .put(
-            "kernel_socket_bytes",
-            json!({"before": kernel_before.socket_bytes, "after": kernel.socket_bytes}),
-        )
+        .put("kernel_growth", kernel_growth.details)
         .put("server_cpu_us_per_login", login_cpu_us / count);
     load::put_faults(&mut report, &crowd);
     load::put_storage(&mut report, &statistics);

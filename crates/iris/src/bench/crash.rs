@@ -405,6 +405,10 @@ impl Run {
 
 /// What a crash run has to have done to prove anything; names what it has not.
 pub(crate) fn shortfall(report: &Report) -> Option<String> {
+    let slow = report.number("seconds_per_kill").filter(|seconds| *seconds > SECONDS_PER_KILL_MAX);
+    if let Some(seconds) = slow {
+        return Some(format!("{seconds:.1} s per kill, allowed are {SECONDS_PER_KILL_MAX}"));
+    }
     let missing = ["kills", "kills_in_recovery", "rolls", "runs", "merges", "acked"]
         .into_iter()
         .find(|key| report.count(key) == 0);

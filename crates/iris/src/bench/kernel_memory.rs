@@ -1,43 +1,68 @@
-//! Kernel memory that connections hold: slabs and socket buffers.
+//! Kernel memory that connections hold: objects in slabs, and socket buffers.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 
 use super::process::kilobytes;
 
-/// One look at the kernel's memory, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A cache of the kernel counts when it grew by so many objects per connection: each end of a connection holds at
+/// least one object of every kind that it needs, and both ends are here. What grew less is somebody else's.
+const OBJECTS_PER_CONNECTION_MIN: u64 = 1;
+
+/// One look at the kernel's memory.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KernelMemory {
-    /// Pages of all slabs.
-    pub(crate) slab_bytes: u64,
+    /// Objects in use, and bytes of slab that each takes.
+    caches: BTreeMap<String, Objects>,
     /// Pages of TCP's buffers.
-    pub(crate) socket_bytes: u64,
+    socket_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Objects {
+    count: u64,
+    bytes_each: u64,
+}
+
+/// What connections hold in the kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct Growth {
+    /// Of one connection's server end.
+    pub(crate) bytes_per_connection: u64,
+    /// Objects per connection and cache, and the buffers.
+    pub(crate) details: Value,
 }
 
 impl KernelMemory {
+    /// # Errors
+    /// When the tables of the kernel cannot be read; the one of slabs is for root only.
     pub(crate) fn look() -> Result<Self> {
         let sockets = fs::read_to_string("/proc/net/sockstat").context("cannot read /proc/net/sockstat")?;
-        let pages = tcp_pages(&sockets).context("a strange sockstat file")?;
         let maps = fs::read_to_string("/proc/self/smaps").context("cannot read /proc/self/smaps")?;
         let page_bytes = kilobytes(&maps, "KernelPageSize:").context("a strange smaps file")? * 1_024;
-        // The table of slabs is for root only; the sum is for everybody.
-        let slab_bytes = match fs::read_to_string("/proc/slabinfo") {
-            Ok(table) => slab_pages(&table) * page_bytes,
-            Err(_) => {
-                let text = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
-                kilobytes(&text, "Slab:").context("a strange meminfo file")? * 1_024
-            }
-        };
-        Ok(Self { slab_bytes, socket_bytes: pages * page_bytes })
+        let socket_bytes = tcp_pages(&sockets).context("a strange sockstat file")? * page_bytes;
+        let table = fs::read_to_string("/proc/slabinfo").context("only root can see the kernel's memory")?;
+        Ok(Self { caches: caches(&table, page_bytes), socket_bytes })
     }
 
-    /// Bytes of one connection's server end, when so many connections with both ends on this machine came since
-    /// `before`. Both ends are the same objects (socket, inode, file, epoll item), so half of it is the server's.
-    pub(crate) fn server_bytes_per_connection(self, before: Self, connections: u64) -> u64 {
-        let grown = self.slab_bytes.saturating_sub(before.slab_bytes)
-            + self.socket_bytes.saturating_sub(before.socket_bytes);
-        grown / (2 * connections.max(1))
+    /// What so many connections, with both ends on this machine, hold since `before`. Both ends are the same
+    /// objects (socket, inode, file, epoll item), so half of it is the server's.
+    pub(crate) fn since(&self, before: &Self, connections: u64) -> Growth {
+        let connections = connections.max(1);
+        let mut bytes = self.socket_bytes.saturating_sub(before.socket_bytes);
+        let mut details = serde_json::Map::new();
+        details.insert("socket_buffer_bytes".to_owned(), json!(bytes));
+        for (name, after) in &self.caches {
+            let count = after.count.saturating_sub(before.caches.get(name).map_or(0, |before| before.count));
+            if count >= OBJECTS_PER_CONNECTION_MIN * connections {
+                bytes += count * after.bytes_each;
+                details.insert(name.clone(), json!({"objects": count, "bytes_each": after.bytes_each}));
+            }
+        }
+        Growth { bytes_per_connection: bytes / (2 * connections), details: Value::Object(details) }
     }
 }
 
@@ -48,38 +73,46 @@ fn tcp_pages(text: &str) -> Option<u64> {
     words.nth(1)?.parse().ok()
 }
 
-/// Columns: name, active objects, objects, object size, objects per slab, pages per slab, then after two
-/// colons: active slabs, slabs, shared.
-fn slab_pages(table: &str) -> u64 {
-    table.lines().filter_map(pages_of_line).sum()
-}
-
-fn pages_of_line(line: &str) -> Option<u64> {
-    let (head, slabs) = line.split_once(": slabdata")?;
-    let pages_per_slab: u64 = head.split_whitespace().nth(5)?.parse().ok()?;
-    let slabs: u64 = slabs.split_whitespace().nth(1)?.parse().ok()?;
-    Some(slabs * pages_per_slab)
+/// Columns: name, active objects, objects, object size, objects per slab, pages per slab.
+fn caches(table: &str, page_bytes: u64) -> BTreeMap<String, Objects> {
+    let line = |line: &str| {
+        let mut words = line.split_whitespace();
+        let name = words.next()?.to_owned();
+        let numbers: Vec<u64> = words.map_while(|word| word.parse().ok()).collect();
+        let [count, _, _, objects, pages] = *numbers.first_chunk::<5>()?;
+        Some((name, Objects { count, bytes_each: (pages * page_bytes).checked_div(objects)? }))
+    };
+    table.lines().filter_map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TABLE: &str = "slabinfo - version: 2.1\n# name <active_objs> ...\n\
+        TCP 30 39 2432 13 8 : tunables 0 0 0 : slabdata 3 3 0\n\
+        filp 10 32 256 32 2 : tunables 0 0 0 : slabdata 1 2 0\n";
+
     #[test]
     fn the_tables_of_the_kernel_are_read() {
-        let table = "slabinfo - version: 2.1\n# name <active_objs> ...\n\
-            TCP 30 39 2432 13 8 : tunables 0 0 0 : slabdata 3 3 0\n\
-            filp 10 32 256 32 2 : tunables 0 0 0 : slabdata 1 2 0\n";
-        assert_eq!(slab_pages(table), 3 * 8 + 2 * 2);
+        let found = caches(TABLE, 4_096);
+        assert_eq!(found["TCP"], Objects { count: 30, bytes_each: 8 * 4_096 / 13 });
+        assert_eq!(found["filp"], Objects { count: 10, bytes_each: 256 });
+        assert_eq!(found.len(), 2);
         let sockets = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 0 alloc 6 mem 3\nUDP: inuse 0 mem 9\n";
         assert_eq!(tcp_pages(sockets), Some(3));
     }
 
     #[test]
-    fn half_of_the_growth_is_the_servers() {
-        let before = KernelMemory { slab_bytes: 1_000, socket_bytes: 0 };
-        let after = KernelMemory { slab_bytes: 21_000, socket_bytes: 4_000 };
-        assert_eq!(after.server_bytes_per_connection(before, 2), 6_000);
-        assert_eq!(before.server_bytes_per_connection(after, 2), 0);
+    fn half_of_what_connections_hold_is_the_servers_and_the_rest_is_not_counted() {
+        let look = |sockets, files, others| {
+            let of = |count, bytes_each| Objects { count, bytes_each };
+            let caches = [("TCP", of(sockets, 2_000)), ("filp", of(files, 250)), ("dentry", of(others, 200))];
+            let caches = caches.map(|(name, objects)| (name.to_owned(), objects)).into();
+            KernelMemory { caches, socket_bytes: sockets * 10 }
+        };
+        let growth = look(120, 230, 99).since(&look(100, 200, 90), 10);
+        assert_eq!(growth.bytes_per_connection, (20 * 2_000 + 30 * 250 + 200) / 20);
+        assert_eq!(look(0, 0, 0).since(&look(9, 9, 9), 10).bytes_per_connection, 0);
     }
 }

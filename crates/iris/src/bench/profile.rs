@@ -42,6 +42,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("log and files", &["iris_store", "crc32c", "crc_"]),
     ("worker and domain", &["iris_worker", "iris_vnode", "iris_core", "iris_types", "sha2::"]),
     ("allocator", &["mi_", "mimalloc"]),
+    ("collections and buffers", &["alloc::", "core::", "std::", "hashbrown", "bytes::", "foldhash"]),
     ("copying and comparing", &["memcpy", "memmove", "memcmp", "memset", "__memcpy", "__memmove"]),
 ];
 
@@ -98,6 +99,28 @@ const KERNEL_GROUPS: &[(&str, &[&str])] = &[
             "process_backlog",
         ],
     ),
+    (
+        "kernel: threads and system calls",
+        &[
+            "sched",
+            "switch",
+            "futex",
+            "wake",
+            "ttwu",
+            "rq",
+            "entity",
+            "idle",
+            "syscall",
+            "SYSCALL",
+            "fdget",
+            "exit_to_user",
+            "hrtimer",
+            "irq",
+            "rcu",
+            "spin_",
+            "mutex",
+        ],
+    ),
     ("kernel: other", &[""]),
 ];
 
@@ -150,7 +173,7 @@ fn summary(text: &str) -> Value {
     let (mut groups, mut threads) = (BTreeMap::new(), BTreeMap::new());
     let mut functions: BTreeMap<String, f64> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let mut fields = line.splitn(4, '|').map(str::trim);
+        let mut fields = line.split('|').map(str::trim);
         let (Some(share), Some(thread), Some(_), Some(symbol)) =
             (fields.next(), fields.next(), fields.next(), fields.next())
         else {
@@ -194,7 +217,7 @@ mod tests {
     #[test]
     fn samples_are_grouped_by_purpose_and_thread() {
         let text = "# header\n\n 40.00%|edge-0|[kernel.kallsyms]|[k] tcp_sendmsg_locked\n\
-             10.04%|edge-1|iris|[.] iris_edge::record::seal\n  9.00%|worker-0|iris|[.] mi_malloc\n";
+             10.04%|edge-1|iris|[.] iris_edge::record::seal   |-      -\n  9.00%|worker-0|iris|[.] mi_malloc\n";
         let summary = summary(text);
         assert_eq!(summary["percent_by_purpose"][0], json!(["kernel: TCP", 40.0]));
         assert_eq!(summary["percent_by_purpose"][1], json!(["TLS and encryption", 10.0]));

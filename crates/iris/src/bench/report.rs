@@ -31,6 +31,9 @@ const KEYS: &[&str] = &[
     "machine",
 ];
 
+/// The server's own figures: in the file, not in the table.
+const DETAILS: &str = "server";
+
 impl Report {
     pub(crate) fn new(scenario: &str) -> Self {
         let mut report = Self(KEYS.iter().map(|key| ((*key).to_owned(), Value::Null)).collect());
@@ -51,6 +54,10 @@ impl Report {
         self.get(key).and_then(Value::as_u64).unwrap_or(0)
     }
 
+    pub(crate) fn number(&self, key: &str) -> Option<f64> {
+        self.get(key).and_then(Value::as_f64)
+    }
+
     fn get(&self, key: &str) -> Option<&Value> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
@@ -67,11 +74,18 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let mut rows = Vec::new();
-        self.0.iter().for_each(|(name, value)| flatten(name, value, &mut rows));
+        let shown = self.0.iter().filter(|(name, _)| name != DETAILS);
+        let rows = rows(shown.map(|(name, value)| (name.as_str(), value)));
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         rows.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
     }
+}
+
+/// Names and values of figures, one row each; those without a value are left out.
+pub(crate) fn rows<'f>(figures: impl Iterator<Item = (&'f str, &'f Value)>) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    figures.for_each(|(name, value)| flatten(name, value, &mut rows));
+    rows
 }
 
 /// One row per figure; the parts of latencies stand in one row.
@@ -88,9 +102,7 @@ fn flatten(prefix: &str, value: &Value, rows: &mut Vec<(String, String)>) {
             }
         }
         Value::Array(values) => {
-            for (number, value) in values.iter().enumerate() {
-                flatten(&format!("{prefix}.{number}"), value, rows);
-            }
+            rows.extend(values.iter().map(|value| (prefix.to_owned(), plain(value))));
         }
         value => rows.push((prefix.to_owned(), plain(value))),
     }
@@ -104,6 +116,7 @@ pub(crate) fn plain(value: &Value) -> String {
             let number = number.as_f64().unwrap_or(0.0);
             if number.abs() >= 1_000.0 { format!("{number:.0}") } else { format!("{number:.2}") }
         }
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join("  "),
         value => value.to_string(),
     }
 }
