@@ -26,10 +26,6 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-/// Gives memory back and frees across threads more cheaply than the system's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()

@@ -32,6 +32,8 @@ pub(crate) struct OwnLog {
     gathered_bytes: usize,
     /// Bytes ever appended.
     pub(crate) bytes: u64,
+    /// When the last chunk was committed.
+    pub(crate) last_commit: Monotonic,
     /// When the open chunk got its first event or effect.
     since: Option<Monotonic>,
     /// The next chunk is wanted although it has no event.
@@ -95,6 +97,7 @@ impl OwnLog {
             gathered: VecDeque::from([Chunk { stamp: Stamp(1), ..Chunk::default() }]),
             gathered_bytes: 0,
             bytes: 0,
+            last_commit: Monotonic::ZERO,
             since: None,
             forced: false,
         }
@@ -280,6 +283,7 @@ impl Worker {
         self.is_full = false;
         self.log.position = chunk.at;
         self.log.committed = chunk.stamp;
+        self.log.last_commit = self.mono;
         self.log.bytes += chunk.bytes.len() as u64;
         for arrived in &chunk.contents.arrivals {
             self.statistics.storage_write.record_ms(self.mono.millis_since(*arrived));

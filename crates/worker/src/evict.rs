@@ -1,5 +1,8 @@
 //! Memory is a cache: clean state that nobody asked for lately is dropped.
 
+use iris_vnode::Map;
+
+use crate::slab::Slab;
 use crate::state::{CONVERSATION_BYTES, USER_BYTES};
 use crate::worker::Worker;
 
@@ -22,6 +25,21 @@ impl Worker {
                 return;
             }
             if users > conversations { self.pass_user() } else { self.pass_conversation() }
+        }
+    }
+
+    /// Drops every conversation that nothing waits for: a quiet worker gives its memory back.
+    pub(crate) fn forget_conversations(&mut self) {
+        for _ in 0..self.conversations.span() {
+            if let Some(state) = self.conversations.get_mut(self.hands.conversation) {
+                state.used = false;
+            }
+            self.pass_conversation();
+        }
+        if self.conversations.len() == 0 {
+            self.conversations = Slab::default();
+            self.conversation_index = Map::default();
+            self.hands.conversation = 0;
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use iris_store::StoreError;
 use iris_tables::{BuiltRun, Direction, MemTable, Table, Window};
+use iris_types::limits::{QUIET_FLUSH_BYTES, QUIET_MS};
 use iris_types::planted::{Bug, is_planted};
 use iris_types::{Monotonic, Offset, Position, UserId, VnodeId};
 use iris_vnode::rows;
@@ -81,8 +82,19 @@ impl Worker {
         if (is_due || self.is_draining()) && !self.merging.is_expiring() {
             self.flush.is_wanted = false;
             self.flush.next_look = self.mono.plus_millis(look_ms(self.config.limits.flush_interval_ms));
-            self.begin_flush(is_pressed);
+            let is_quiet = self.is_quiet();
+            self.begin_flush(is_pressed || is_quiet);
+            if is_quiet {
+                self.forget_conversations();
+            }
         }
+    }
+
+    /// Whether there is nothing to do, and enough in memory to be worth writing out.
+    fn is_quiet(&self) -> bool {
+        self.log.is_idle()
+            && self.mono.millis_since(self.log.last_commit) >= QUIET_MS
+            && self.dirty_bytes >= QUIET_FLUSH_BYTES
     }
 
     /// Whether every committed row is in a run and every change of the directory is made.
