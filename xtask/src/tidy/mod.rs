@@ -16,6 +16,7 @@ mod queues_and_sleeps;
 mod requirements;
 mod secrets;
 mod tree;
+mod unused_dependencies;
 
 use std::path::Path;
 
@@ -49,6 +50,7 @@ type Check = fn(&Tree) -> Vec<Finding>;
 /// Every check and its name.
 const CHECKS: &[(&str, Check)] = &[
     ("crate edges are those drawn", crate_edges::check),
+    ("dependencies are used", unused_dependencies::check),
     ("planted bugs stay in the simulator", planted_feature::check),
     ("bounds are in limits.rs", limits::check),
     ("files and functions are small, crates say what they are", file_shape::check),
