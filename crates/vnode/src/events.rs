@@ -16,13 +16,12 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use iris_tables::{Table, Window};
 use iris_types::{
-    Body, ConversationId, Epoch, HistoryEntry, InboxMessage, MessageId, Offset, Position, Seq, Timestamp,
-    UserId, VnodeId,
+    Body, ConversationId, Epoch, InboxMessage, MessageId, Offset, Position, Seq, Timestamp, UserId, VnodeId,
 };
 
 use crate::codec::{Malformed, Reader, put_body, put_name};
 use crate::conversation::Side;
-use crate::rows::{self, First};
+use crate::rows::{self, First, RowBuffer};
 
 const VERSION: u8 = 1;
 
@@ -77,26 +76,65 @@ pub struct EntryEvent {
 /// Takes a row: table, window, key, value.
 pub type PutRow<'a> = dyn FnMut(Table, Window, Bytes, Bytes) + 'a;
 
+/// How far a stream is, as an event says it: a row that changes with most messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamRow {
+    Outgoing { destination: VnodeId, last: Position, confirmed: Position },
+    Watermark { source: VnodeId, position: Position },
+}
+
 impl Event {
     /// The rows that the event sets.
     pub fn rows(&self, put: &mut PutRow<'_>) {
+        self.lasting_rows(put);
+        if let Some(row) = self.stream_row() {
+            row.put(put);
+        }
+    }
+
+    /// The rows without that of a stream's end.
+    pub fn lasting_rows(&self, put: &mut PutRow<'_>) {
         let none = Window::default();
         match self {
             Self::Message(event) => event.rows(put),
             Self::Entry(event) => event.rows(put),
-            Self::Forward { destination, position, confirmed, forward } => {
+            Self::Forward { destination, position, forward, .. } => {
                 put(Table::Stream, none, rows::stream_key(*destination, *position), forward.clone());
-                let value = rows::outgoing_value(*position, *confirmed);
-                put(Table::Head, none, rows::outgoing_key(*destination), value);
             }
-            Self::Stream { destination, last, confirmed } => {
-                let value = rows::outgoing_value(*last, *confirmed);
-                put(Table::Head, none, rows::outgoing_key(*destination), value);
-            }
+            Self::Stream { .. } => {}
             Self::Devices { user, devices } => {
                 put(Table::Head, none, rows::devices_key(user), devices.clone());
             }
         }
+    }
+
+    /// The row of a stream's end, if the event moves one.
+    #[must_use]
+    pub fn stream_row(&self) -> Option<StreamRow> {
+        match self {
+            Self::Forward { destination, position: last, confirmed, .. }
+            | Self::Stream { destination, last, confirmed } => {
+                Some(StreamRow::Outgoing { destination: *destination, last: *last, confirmed: *confirmed })
+            }
+            Self::Entry(EntryEvent { from: Some((source, position)), .. }) => {
+                Some(StreamRow::Watermark { source: *source, position: *position })
+            }
+            Self::Entry(_) | Self::Message(_) | Self::Devices { .. } => None,
+        }
+    }
+}
+
+impl StreamRow {
+    pub fn put(&self, put: &mut PutRow<'_>) {
+        let (key, value) = match self {
+            Self::Outgoing { destination, last, confirmed } => {
+                (rows::outgoing_key(*destination), rows::outgoing_value(*last, *confirmed))
+            }
+            Self::Watermark { source, position } => {
+                (rows::watermark_key(*source), rows::offset_value(Offset(position.0)))
+            }
+        };
+        put(Table::Head, Window::default(), key, value);
     }
 }
 
@@ -108,34 +146,37 @@ impl MessageEvent {
 
     fn rows(&self, put: &mut PutRow<'_>) {
         let none = Window::default();
-        let entry = HistoryEntry {
-            seq: self.seq,
-            id: self.id,
-            from: self.side.of([&self.lower, &self.higher]).clone(),
-            sent_at: self.sent_at,
-            body: self.body.clone(),
-        };
-        let key = rows::history_key(self.conversation, self.seq);
-        put(Table::History, none, key, rows::history_value(self.side, &entry));
-        let key = rows::dedup_key(self.id, self.conversation, self.side);
-        put(Table::Dedup, Window::of(self.id.timestamp()), key, rows::dedup_value(&self.first()));
-        let value = rows::conversation_value(self.seq, &self.lower, &self.higher);
-        put(Table::Head, none, rows::conversation_key(self.conversation), value);
+        let names = self.lower.as_bytes().len() + self.higher.as_bytes().len();
+        let mut buffer = RowBuffer::with_capacity(160 + names + self.body.bytes().len());
+        let key = buffer.cut(|bytes| rows::put_history_key(bytes, self.conversation, self.seq));
+        let value = buffer.cut(|bytes| {
+            rows::put_history_value(bytes, self.side, self.id, self.sent_at, &self.body);
+        });
+        put(Table::History, none, key, value);
+        let key = buffer.cut(|bytes| rows::put_dedup_key(bytes, self.id, self.conversation, self.side));
+        let value = buffer.cut(|bytes| rows::put_dedup_value(bytes, &self.first()));
+        put(Table::Dedup, Window::of(self.id.timestamp()), key, value);
+        let key = buffer.cut(|bytes| rows::put_conversation_key(bytes, self.conversation));
+        let value =
+            buffer.cut(|bytes| rows::put_conversation_value(bytes, self.seq, &self.lower, &self.higher));
+        put(Table::Head, none, key, value);
     }
 }
 
 impl EntryEvent {
     fn rows(&self, put: &mut PutRow<'_>) {
         let (none, message) = (Window::default(), &self.message);
-        let key = rows::inbox_key(&self.user, self.offset);
-        put(Table::Inbox, Window::of(message.sent_at), key, rows::inbox_value(message));
-        put(Table::Head, none, rows::last_offset_key(&self.user), rows::offset_value(self.offset));
-        let key = rows::listed_key(&self.user, message.conversation);
-        put(Table::Head, none, key, rows::listed_value(message.seq, &message.with));
-        if let Some((source, position)) = self.from {
-            let value = rows::offset_value(Offset(position.0));
-            put(Table::Head, none, rows::watermark_key(source), value);
-        }
+        let names = 3 * self.user.as_bytes().len() + message.with.as_bytes().len();
+        let mut buffer = RowBuffer::with_capacity(64 + names + rows::inbox_value_bytes(message));
+        let key = buffer.cut(|bytes| rows::put_inbox_key(bytes, &self.user, self.offset));
+        let value = buffer.cut(|bytes| rows::put_inbox_value(bytes, message));
+        put(Table::Inbox, Window::of(message.sent_at), key, value);
+        let key = buffer.cut(|bytes| rows::put_last_offset_key(bytes, &self.user));
+        let value = buffer.cut(|bytes| bytes.put_u64(self.offset.0));
+        put(Table::Head, none, key, value);
+        let key = buffer.cut(|bytes| rows::put_listed_key(bytes, &self.user, message.conversation));
+        let value = buffer.cut(|bytes| rows::put_listed_value(bytes, message.seq, &message.with));
+        put(Table::Head, none, key, value);
     }
 }
 

@@ -21,29 +21,51 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use iris_types::{
-    ConversationId, HistoryEntry, InboxEntry, InboxItem, InboxMessage, MessageId, Offset, Position, Seq,
-    Timestamp, UserId, VnodeId,
+    Body, ConversationId, HistoryEntry, InboxEntry, InboxItem, InboxMessage, MessageId, Offset, Position,
+    Seq, Timestamp, UserId, VnodeId,
 };
 
 use crate::codec::{Malformed, Reader, put_body, put_name};
 use crate::conversation::Side;
 
-#[must_use]
-pub fn history_key(conversation: ConversationId, seq: Seq) -> Bytes {
-    let mut key = BytesMut::with_capacity(24);
-    key.put_slice(&conversation.0);
-    key.put_u64(seq.0);
-    key.freeze()
+/// Keys and values of one event, cut from one piece of memory.
+#[derive(Debug)]
+pub struct RowBuffer(BytesMut);
+
+impl RowBuffer {
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(BytesMut::with_capacity(bytes))
+    }
+
+    /// What `write` puts.
+    pub fn cut(&mut self, write: impl FnOnce(&mut BytesMut)) -> Bytes {
+        write(&mut self.0);
+        self.0.split().freeze()
+    }
+}
+
+fn cut(capacity: usize, write: impl FnOnce(&mut BytesMut)) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(capacity);
+    write(&mut bytes);
+    bytes.freeze()
 }
 
 #[must_use]
-pub fn history_value(side: Side, entry: &HistoryEntry) -> Bytes {
-    let mut value = BytesMut::with_capacity(26 + entry.body.bytes().len());
-    value.put_u8(side.number());
-    value.put_slice(&entry.id.to_bytes());
-    value.put_u64(entry.sent_at.0);
-    put_body(&mut value, &entry.body);
-    value.freeze()
+pub fn history_key(conversation: ConversationId, seq: Seq) -> Bytes {
+    cut(24, |bytes| put_history_key(bytes, conversation, seq))
+}
+
+pub fn put_history_key(bytes: &mut BytesMut, conversation: ConversationId, seq: Seq) {
+    bytes.put_slice(&conversation.0);
+    bytes.put_u64(seq.0);
+}
+
+pub fn put_history_value(bytes: &mut BytesMut, side: Side, id: MessageId, sent_at: Timestamp, body: &Body) {
+    bytes.put_u8(side.number());
+    bytes.put_slice(&id.to_bytes());
+    bytes.put_u64(sent_at.0);
+    put_body(bytes, body);
 }
 
 /// # Errors
@@ -64,11 +86,13 @@ pub fn read_history(key: &[u8], value: Bytes, names: [&UserId; 2]) -> Result<His
 
 #[must_use]
 pub fn inbox_key(user: &UserId, offset: Offset) -> Bytes {
-    let mut key = BytesMut::with_capacity(user.as_bytes().len() + 9);
-    key.put_slice(user.as_bytes());
-    key.put_u8(0);
-    key.put_u64(offset.0);
-    key.freeze()
+    cut(user.as_bytes().len() + 9, |bytes| put_inbox_key(bytes, user, offset))
+}
+
+pub fn put_inbox_key(bytes: &mut BytesMut, user: &UserId, offset: Offset) {
+    bytes.put_slice(user.as_bytes());
+    bytes.put_u8(0);
+    bytes.put_u64(offset.0);
 }
 
 /// User name and offset of a key.
@@ -81,18 +105,26 @@ pub fn split_inbox_key(key: &[u8]) -> Option<(&[u8], Offset)> {
 
 #[must_use]
 pub fn inbox_value(message: &InboxMessage) -> Bytes {
+    cut(inbox_value_bytes(message), |bytes| put_inbox_value(bytes, message))
+}
+
+/// Bytes of an inbox row's value.
+#[must_use]
+pub fn inbox_value_bytes(message: &InboxMessage) -> usize {
+    let origin = message.origin.as_ref().map_or(0, |device| device.as_bytes().len());
+    52 + message.with.as_bytes().len() + origin + message.body.bytes().len()
+}
+
+pub fn put_inbox_value(bytes: &mut BytesMut, message: &InboxMessage) {
     let origin = message.origin.as_ref().map_or(&[][..], |device| device.as_bytes());
-    let names = message.with.as_bytes().len() + origin.len();
-    let mut value = BytesMut::with_capacity(52 + names + message.body.bytes().len());
-    value.put_slice(&message.conversation.0);
-    value.put_u64(message.seq.0);
-    value.put_slice(&message.id.to_bytes());
-    value.put_u64(message.sent_at.0);
-    value.put_u8(u8::from(message.origin.is_some()));
-    put_name(&mut value, message.with.as_bytes());
-    put_name(&mut value, origin);
-    put_body(&mut value, &message.body);
-    value.freeze()
+    bytes.put_slice(&message.conversation.0);
+    bytes.put_u64(message.seq.0);
+    bytes.put_slice(&message.id.to_bytes());
+    bytes.put_u64(message.sent_at.0);
+    bytes.put_u8(u8::from(message.origin.is_some()));
+    put_name(bytes, message.with.as_bytes());
+    put_name(bytes, origin);
+    put_body(bytes, &message.body);
 }
 
 /// # Errors
@@ -111,11 +143,13 @@ pub fn read_inbox(key: &[u8], value: Bytes, owner: &UserId) -> Result<Arc<InboxE
 
 #[must_use]
 pub fn dedup_key(id: MessageId, conversation: ConversationId, side: Side) -> Bytes {
-    let mut key = BytesMut::with_capacity(33);
-    key.put_slice(&id.to_bytes());
-    key.put_slice(&conversation.0);
-    key.put_u8(side.number());
-    key.freeze()
+    cut(33, |bytes| put_dedup_key(bytes, id, conversation, side))
+}
+
+pub fn put_dedup_key(bytes: &mut BytesMut, id: MessageId, conversation: ConversationId, side: Side) {
+    bytes.put_slice(&id.to_bytes());
+    bytes.put_slice(&conversation.0);
+    bytes.put_u8(side.number());
 }
 
 /// What the first send of an id led to.
@@ -129,11 +163,13 @@ pub struct First {
 
 #[must_use]
 pub fn dedup_value(first: &First) -> Bytes {
-    let mut value = BytesMut::with_capacity(32);
-    value.put_u64(first.seq.0);
-    value.put_u64(first.sent_at.0);
-    value.put_slice(&first.hash);
-    value.freeze()
+    cut(32, |bytes| put_dedup_value(bytes, first))
+}
+
+pub fn put_dedup_value(bytes: &mut BytesMut, first: &First) {
+    bytes.put_u64(first.seq.0);
+    bytes.put_u64(first.sent_at.0);
+    bytes.put_slice(&first.hash);
 }
 
 /// # Errors
@@ -150,13 +186,21 @@ pub fn conversation_key(conversation: ConversationId) -> Bytes {
     head_key(b'c', &conversation.0)
 }
 
+pub fn put_conversation_key(bytes: &mut BytesMut, conversation: ConversationId) {
+    put_head_key(bytes, b'c', &conversation.0);
+}
+
 #[must_use]
 pub fn conversation_value(last: Seq, lower: &UserId, higher: &UserId) -> Bytes {
-    let mut value = BytesMut::with_capacity(10 + lower.as_bytes().len() + higher.as_bytes().len());
-    value.put_u64(last.0);
-    put_name(&mut value, lower.as_bytes());
-    put_name(&mut value, higher.as_bytes());
-    value.freeze()
+    cut(10 + lower.as_bytes().len() + higher.as_bytes().len(), |bytes| {
+        put_conversation_value(bytes, last, lower, higher)
+    })
+}
+
+pub fn put_conversation_value(bytes: &mut BytesMut, last: Seq, lower: &UserId, higher: &UserId) {
+    bytes.put_u64(last.0);
+    put_name(bytes, lower.as_bytes());
+    put_name(bytes, higher.as_bytes());
 }
 
 pub fn read_conversation(value: Bytes) -> Result<(Seq, UserId, UserId), Malformed> {
@@ -169,6 +213,10 @@ pub fn read_conversation(value: Bytes) -> Result<(Seq, UserId, UserId), Malforme
 #[must_use]
 pub fn last_offset_key(user: &UserId) -> Bytes {
     head_key(b'o', user.as_bytes())
+}
+
+pub fn put_last_offset_key(bytes: &mut BytesMut, user: &UserId) {
+    put_head_key(bytes, b'o', user.as_bytes());
 }
 
 #[must_use]
@@ -201,20 +249,24 @@ pub fn read_offset(value: Bytes) -> Result<Offset, Malformed> {
 
 #[must_use]
 pub fn listed_key(user: &UserId, conversation: ConversationId) -> Bytes {
-    let mut key = BytesMut::with_capacity(user.as_bytes().len() + 18);
-    key.put_u8(b'x');
-    key.put_slice(user.as_bytes());
-    key.put_u8(0);
-    key.put_slice(&conversation.0);
-    key.freeze()
+    cut(user.as_bytes().len() + 18, |bytes| put_listed_key(bytes, user, conversation))
+}
+
+pub fn put_listed_key(bytes: &mut BytesMut, user: &UserId, conversation: ConversationId) {
+    bytes.put_u8(b'x');
+    bytes.put_slice(user.as_bytes());
+    bytes.put_u8(0);
+    bytes.put_slice(&conversation.0);
 }
 
 #[must_use]
 pub fn listed_value(last: Seq, with: &UserId) -> Bytes {
-    let mut value = BytesMut::with_capacity(9 + with.as_bytes().len());
-    value.put_u64(last.0);
-    put_name(&mut value, with.as_bytes());
-    value.freeze()
+    cut(9 + with.as_bytes().len(), |bytes| put_listed_value(bytes, last, with))
+}
+
+pub fn put_listed_value(bytes: &mut BytesMut, last: Seq, with: &UserId) {
+    bytes.put_u64(last.0);
+    put_name(bytes, with.as_bytes());
 }
 
 pub fn read_listed(value: Bytes) -> Result<(Seq, UserId), Malformed> {
@@ -231,10 +283,12 @@ pub fn outgoing_key(destination: VnodeId) -> Bytes {
 
 #[must_use]
 pub fn outgoing_value(last: Position, confirmed: Position) -> Bytes {
-    let mut value = BytesMut::with_capacity(16);
-    value.put_u64(last.0);
-    value.put_u64(confirmed.0);
-    value.freeze()
+    cut(16, |bytes| put_outgoing_value(bytes, last, confirmed))
+}
+
+pub fn put_outgoing_value(bytes: &mut BytesMut, last: Position, confirmed: Position) {
+    bytes.put_u64(last.0);
+    bytes.put_u64(confirmed.0);
 }
 
 pub fn read_outgoing(value: Bytes) -> Result<(Position, Position), Malformed> {
@@ -262,10 +316,12 @@ pub fn split_vnode_key(key: &[u8]) -> Option<VnodeId> {
 
 #[must_use]
 pub fn stream_key(destination: VnodeId, position: Position) -> Bytes {
-    let mut key = BytesMut::with_capacity(10);
-    key.put_u16(destination.0);
-    key.put_u64(position.0);
-    key.freeze()
+    cut(10, |bytes| put_stream_key(bytes, destination, position))
+}
+
+pub fn put_stream_key(bytes: &mut BytesMut, destination: VnodeId, position: Position) {
+    bytes.put_u16(destination.0);
+    bytes.put_u64(position.0);
 }
 
 /// Destination and position of a stream row's key.
@@ -276,8 +332,10 @@ pub fn split_stream_key(key: &[u8]) -> Option<(VnodeId, Position)> {
 }
 
 fn head_key(kind: u8, name: &[u8]) -> Bytes {
-    let mut key = BytesMut::with_capacity(1 + name.len());
-    key.put_u8(kind);
-    key.put_slice(name);
-    key.freeze()
+    cut(1 + name.len(), |bytes| put_head_key(bytes, kind, name))
+}
+
+fn put_head_key(bytes: &mut BytesMut, kind: u8, name: &[u8]) {
+    bytes.put_u8(kind);
+    bytes.put_slice(name);
 }

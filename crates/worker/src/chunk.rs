@@ -305,7 +305,7 @@ impl Worker {
         let (mono, flush_bytes) = (self.mono, self.config.limits.flush_bytes);
         let Some(hosted) = self.hosted_mut(vnode) else { return };
         let before = hosted.active.bytes();
-        event.rows(&mut |table, window, key, value| hosted.active.put(table, window, key, value));
+        hosted.apply(event);
         hosted.oldest.get_or_insert(mono);
         let after = hosted.active.bytes();
         self.dirty_bytes = (self.dirty_bytes + after).saturating_sub(before);

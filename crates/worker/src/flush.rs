@@ -99,7 +99,7 @@ impl Worker {
 
     /// Whether every committed row is in a run and every change of the directory is made.
     pub(crate) fn is_clean(&self) -> bool {
-        let is_empty = |hosted: &Hosted| hosted.active.is_empty() && hosted.frozen.is_none();
+        let is_empty = |hosted: &Hosted| hosted.is_flushed() && hosted.frozen.is_none();
         self.flush.running.is_none()
             && self.publishing.is_idle()
             && self.vnodes.iter().flatten().all(is_empty)
@@ -133,7 +133,7 @@ impl Worker {
         let is_old = hosted.oldest.is_some_and(|at| self.mono.millis_since(at) >= interval - interval / 4);
         let is_large = hosted.active.bytes() >= limits.flush_bytes / 2;
         let holds_tail = self.log.bytes - hosted.start_bytes > limits.log_tail_bytes_max / 4;
-        !hosted.active.is_empty() && (is_old || is_large || holds_tail || is_pressed || self.is_draining())
+        !hosted.is_flushed() && (is_old || is_large || holds_tail || is_pressed || self.is_draining())
     }
 
     /// Clean vnodes need nothing of the log: their `start` follows when they would hold the tail back.
@@ -141,7 +141,7 @@ impl Worker {
         let (start, bytes) = (self.log.position, self.log.bytes);
         let tail_max = self.config.limits.log_tail_bytes_max;
         let is_idle = |hosted: &&Hosted| {
-            hosted.active.is_empty()
+            hosted.is_flushed()
                 && hosted.frozen.is_none()
                 && bytes - hosted.start_bytes > tail_max / 8
                 && hosted.start < start
@@ -161,8 +161,7 @@ impl Worker {
             self.apply_in_flight(vnode);
         }
         let hosted = self.vnodes.get_mut(usize::from(vnode.0))?.as_mut()?;
-        let mut mem = std::mem::take(&mut hosted.active);
-        hosted.oldest = None;
+        let mut mem = hosted.take_active();
         let mut elided = Vec::new();
         for slot in std::mem::take(&mut hosted.moved) {
             elided.extend(elide(&self.users, slot, vnode, committed, &mut mem));
@@ -179,7 +178,7 @@ impl Worker {
         let events: Vec<_> = chunk.contents.events.iter().filter(|(of, _)| *of == vnode).cloned().collect();
         let Some(hosted) = self.hosted_mut(vnode) else { return };
         for (_, event) in events {
-            event.rows(&mut |table, window, key, value| hosted.active.put(table, window, key, value));
+            hosted.apply(&event);
         }
     }
 

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use iris_store::Version;
 use iris_tables::{BlockError, Blocks, Direction, Limit, MemTable, RunSet, Table, TableError, overlay};
 use iris_types::{Epoch, Monotonic, Position, RunName, VnodeId};
-use iris_vnode::Map;
+use iris_vnode::events::StreamRow;
 use iris_vnode::page::Row;
 use iris_vnode::streams::{Incoming, Outgoing};
+use iris_vnode::{Event, Map};
 
 /// Committed rows, streams, and what the directory says.
 #[derive(Debug)]
@@ -33,8 +34,18 @@ pub(crate) struct Hosted {
     pub(crate) oldest: Option<Monotonic>,
     pub(crate) outgoing: Map<VnodeId, Outgoing>,
     pub(crate) incoming: Map<VnodeId, Incoming>,
+    /// Ends of streams as committed since the last flush began: they change with most messages and nobody reads
+    /// them before the next start, so their rows are made when a flush begins.
+    pub(crate) ends: Map<StreamEnd, StreamRow>,
     /// Users whose cursors moved since the last flush began.
     pub(crate) moved: std::collections::BTreeSet<u32>,
+}
+
+/// Which end of which stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum StreamEnd {
+    Outgoing(VnodeId),
+    Incoming(VnodeId),
 }
 
 /// Has no block at hand: what can be answered with it needs none.
@@ -68,6 +79,7 @@ impl Hosted {
             oldest: None,
             outgoing: Map::default(),
             incoming: Map::default(),
+            ends: Map::default(),
             moved: std::collections::BTreeSet::new(),
         }
     }
@@ -117,6 +129,35 @@ impl Hosted {
         limit: Limit,
     ) -> Option<Vec<Row>> {
         self.runs.scan(table, range.start, range.end, direction, limit, &NoBlocks).ok()
+    }
+
+    /// Takes an event's rows: from here on they are committed state.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        event.lasting_rows(&mut |table, window, key, value| self.active.put(table, window, key, value));
+        if let Some(row) = event.stream_row() {
+            let end = match row {
+                StreamRow::Outgoing { destination, .. } => StreamEnd::Outgoing(destination),
+                StreamRow::Watermark { source, .. } => StreamEnd::Incoming(source),
+            };
+            self.ends.insert(end, row);
+        }
+    }
+
+    /// Everything committed since the last flush began.
+    pub(crate) fn take_active(&mut self) -> MemTable {
+        let mut mem = std::mem::take(&mut self.active);
+        let mut ends: Vec<(StreamEnd, StreamRow)> = self.ends.drain().collect();
+        ends.sort_unstable_by_key(|(end, _)| *end);
+        for (_, row) in ends {
+            row.put(&mut |table, window, key, value| mem.put(table, window, key, value));
+        }
+        self.oldest = None;
+        mem
+    }
+
+    /// Whether nothing was committed since the last flush began.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.active.is_empty() && self.ends.is_empty()
     }
 
     /// Bytes of memory tables.

@@ -20,6 +20,8 @@ pub(crate) struct Loading {
     reads: Vec<(Target, Read)>,
     /// Commands and pages that wait for anything.
     pub(crate) waiting: usize,
+    /// Number of the next pending command.
+    pub(crate) next_pending: u64,
 }
 
 /// What a read is for.
@@ -99,7 +101,6 @@ impl Worker {
             higher: higher.clone(),
             conversation: None,
             queue: std::collections::VecDeque::new(),
-            next_pending: 0,
             used: true,
         });
         self.conversation_index.insert(id, slot);

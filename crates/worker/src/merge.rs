@@ -170,11 +170,10 @@ impl Worker {
                     let named = |(user, offset): (bytes::Bytes, Offset)| {
                         Some((UserId::from_bytes(&user).ok()?, offset))
                     };
-                    let loaded =
-                        users.filter_map(named).filter(|(user, _)| self.user_index.contains_key(user));
-                    let trimmed_users = loaded.collect();
+                    // Who is not loaded now may be when the directory has changed.
+                    let users = users.filter_map(named).collect();
                     let change =
-                        Change { added: trimmed.built, dropped, trimmed: trimmed_users, ..Change::default() };
+                        Change { added: trimmed.built, dropped, trimmed: users, ..Change::default() };
                     self.publishing.push(Edit { vnode, change });
                 }
             }

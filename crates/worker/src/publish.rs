@@ -154,6 +154,8 @@ impl Worker {
     /// The directory names the new runs: from now on they are what is read.
     fn adopt(&mut self) {
         self.publishing.is_in_doubt = false;
+        // Reads that wait for the end of the turn hold the runs of before: their calls come first.
+        self.issue_loads();
         let next_call = self.next_call();
         for proposal in std::mem::take(&mut self.publishing.proposals) {
             let Proposal { vnode, entry, start_bytes, changes, garbage } = proposal;

@@ -69,8 +69,9 @@ impl Worker {
 
     pub(crate) fn enqueue(&mut self, slot: u32, caller: Caller, side: Side, command: ConversationCommand) {
         let Some(state) = self.conversations.get_mut(slot) else { return };
-        let number = state.next_pending;
-        state.next_pending += 1;
+        // Unique over conversations, for the answer to a look-up may find its conversation dropped and loaded anew.
+        let number = self.loading.next_pending;
+        self.loading.next_pending += 1;
         state.queue.push_back(Pending { number, caller, side, command, pinned: None });
         let (place, is_loading) = (state.queue.len() - 1, state.conversation.is_none());
         self.loading.waiting += 1;

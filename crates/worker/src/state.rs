@@ -81,8 +81,6 @@ pub(crate) struct ConversationSlot {
     pub(crate) conversation: Option<Conversation>,
     /// Commands in the order of their arrival.
     pub(crate) queue: VecDeque<Pending>,
-    /// Number of the next pending command.
-    pub(crate) next_pending: u64,
     pub(crate) used: bool,
 }
 

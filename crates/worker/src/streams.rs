@@ -184,7 +184,8 @@ impl Worker {
             return None;
         }
         outgoing.sent = Position(outgoing.sent.0 + forwards.len() as u64);
-        self.links.unconfirmed.insert((source, destination), mono);
+        // What is sent later does not put off sending again what was lost.
+        self.links.unconfirmed.entry((source, destination)).or_insert(mono);
         Some(Frame { source, destination, first, forwards })
     }
 

@@ -140,7 +140,9 @@ impl Worker {
                 takeover.foreign.insert(entry.log);
             }
         }
-        if is_alone && total > 0 && total as u64 != u64::from(self.config.vnodes.get()) {
+        // A first start that ended early leaves all vnodes of a worker, or none.
+        let held = self.config.vnodes.all().filter(|vnode| self.holds(*vnode)).count();
+        if !takeover.entries.is_empty() && takeover.entries.len() != held {
             return Err(wrong_count(total, self.config.vnodes.get()));
         }
         if is_alone && total == 0 && !survey.runs.is_empty() {

@@ -103,6 +103,38 @@ fn a_flush_that_fails_is_repeated() {
 }
 
 #[test]
+fn a_late_look_up_is_no_answer_for_another_send() {
+    let mut world = World::new(1, small());
+    let (one, two) = (world.id(), world.id());
+    world.send_as("a", message(one, "b", "1")).unwrap();
+    world.send_as("a", message(two, "b", "2")).unwrap();
+    let others: Vec<String> = (0..31).map(|index| format!("u{index}")).collect();
+    others.iter().for_each(|other| drop(world.send("a", other, "x")));
+    world.settle();
+    world.restart();
+    world.cache = iris_worker::SharedCache::new(0);
+    world.hold = vec!["load"];
+    // One call has the conversation in its last place, the next one the look-up.
+    for other in &others {
+        let read = iris_types::request::Request::ReadInbox { after: iris_types::Offset(0) };
+        world.request(0, other, read);
+    }
+    let first = world.begin("a", message(one, "b", "1"));
+    world.run();
+    let held = std::mem::take(&mut world.held);
+    let [(_, conversation, work), (_, look_up, late)] = <[_; 2]>::try_from(held).unwrap();
+    (0..32).for_each(|_| world.engine.fail_next(Operation::GetBlock, StoreError::Io("gone".to_owned())));
+    world.finish(0, conversation, work);
+    world.run();
+    assert_eq!(sent(world.answer(first).unwrap()), Err(ErrorCode::Unavailable));
+    let second = world.begin("a", message(two, "b", "2"));
+    world.run();
+    world.finish(0, look_up, late);
+    world.release();
+    assert_eq!(sent(world.answer(second).unwrap()).unwrap().seq.0, 2);
+}
+
+#[test]
 fn a_directory_changed_by_others_ends_the_worker() {
     let mut world = World::new(1, small());
     world.send("a", "b", "x");

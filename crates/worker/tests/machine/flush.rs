@@ -124,6 +124,22 @@ fn entries_expire_after_thirty_days_and_the_gap_is_told() {
 }
 
 #[test]
+fn a_user_who_comes_while_entries_expire_is_told_of_the_gap() {
+    let mut world = World::new(1, small());
+    for index in 1..=50 {
+        world.send("a", "b", &format!("old {index}"));
+    }
+    world.settle();
+    world.restart();
+    // The expired runs are looked through, the directory does not say so yet.
+    world.hold = vec!["compare and set"];
+    world.pass(31 * DAY);
+    world.attach("b");
+    world.release();
+    assert_eq!(world.inbox("b", 0), (Some((1, 50)), vec![]));
+}
+
+#[test]
 fn too_much_that_is_not_flushed_slows_the_intake() {
     let limits = WorkerLimits { dirty_bytes_max: 50_000, flush_bytes: 10_000, ..WorkerLimits::default() };
     let mut world = World::new(1, limits);

@@ -123,6 +123,38 @@ fn a_page_read_while_a_flush_ends_has_no_hole() {
 }
 
 #[test]
+fn a_page_asked_for_in_the_turn_in_which_runs_are_replaced_reads_those_of_before() {
+    let mut world = filled(60, small());
+    world.attach("b");
+    world.cache = iris_worker::SharedCache::new(0);
+    let merges = world.statistics(|statistics| statistics.merges);
+    for round in 0..20 {
+        world.hold = vec!["compare and set"];
+        for index in 0..4 {
+            world.send("a", "b", &text(round * 4 + index));
+        }
+        world.pass(20_000);
+        while let Some((index, call, work)) = world.held.pop() {
+            let id = world.request(0, "b", Request::ReadInbox { after: iris_types::Offset(0) });
+            world.hold.push("load");
+            world.finish(index, call, work);
+            world.run();
+            // What the change made garbage is dropped by now.
+            world.hold.pop();
+            let is_load = |(_, _, call): &(usize, _, iris_worker::Call)| call.name() == "load";
+            let (loads, changes): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut world.held).into_iter().partition(is_load);
+            world.held = changes;
+            loads.into_iter().for_each(|(index, call, work)| world.finish(index, call, work));
+            world.run();
+            let answer = world.answer(id);
+            assert!(matches!(answer, Some(Answer::InboxPage(_))), "{answer:?}");
+        }
+    }
+    assert!(world.statistics(|statistics| statistics.merges) > merges + 3);
+}
+
+#[test]
 fn a_damaged_run_refuses_what_it_holds_and_nothing_else() {
     let mut world = filled(30, small());
     world.settle();

@@ -107,6 +107,19 @@ fn number_of_workers_may_change_at_a_start() {
     }
 }
 
+#[test]
+fn number_of_vnodes_never_changes() {
+    for (workers, vnodes) in [(1, 8), (1, 32), (2, 8), (2, 32), (3, 32)] {
+        let mut world = World::new(workers, small());
+        world.send("a", "b", "x");
+        world.vnodes = vnodes;
+        world.start(workers);
+        assert_eq!((world.ready, world.stops.len()), (0, usize::from(workers)), "{workers} {vnodes}");
+        let is_refused = |stop: &StopReason| stop.to_string().contains("the number is fixed for ever");
+        assert!(world.stops.iter().all(is_refused), "{:?}", world.stops);
+    }
+}
+
 /// Sends, restarts a few times, spoils something, and expects the start to be refused for that reason.
 fn check_refused(reason: &str, spoil: impl FnOnce(&mut World)) {
     let mut world = World::new(1, small());

@@ -208,6 +208,24 @@ fn a_stream_that_is_not_confirmed_fills_up_and_drains() {
     assert_eq!(world.inbox(&to, 0).1.len(), 6);
 }
 
+#[test]
+fn a_lost_frame_is_sent_again_although_others_follow() {
+    let mut world = World::new(2, WorkerLimits::default());
+    let to = names()
+        .into_iter()
+        .find(|name| world_vnode(name).0 % 2 != world_vnode("a").0 % 2 && user(name) > user("a"))
+        .unwrap();
+    let place = usize::from(world_vnode(&to).0 % 2);
+    let other = std::mem::replace(&mut world.workers[place], dead());
+    world.send("a", &to, "lost");
+    world.workers[place] = other;
+    for _ in 0..4 {
+        world.pass(400);
+        world.send("a", &to, "later");
+    }
+    assert_eq!(world.inbox(&to, 0).1.len(), 5);
+}
+
 /// A worker that never gets anywhere.
 fn dead() -> iris_worker::Worker {
     let config = iris_worker::WorkerConfig {
