@@ -28,8 +28,17 @@ from typing import Final
 
 from iris_link import Clock, Link, Settings, new_id
 from iris_store import Message, Outgoing, Receipt, Store
-from iris_wire import DIRECTIONS, NAME, PAYLOAD_BYTES_MAX, TEXT
-from iris_wire import Body, Frame, IrisError, ProtocolError, encode
+from iris_wire import (
+    DIRECTIONS,
+    NAME,
+    PAYLOAD_BYTES_MAX,
+    TEXT,
+    Body,
+    Frame,
+    IrisError,
+    ProtocolError,
+    encode,
+)
 
 PAGES_IN_FLIGHT_MAX: Final = 8
 LOGIN_ANSWER_S, PING_S, WAITING_PING_S, PONG_S_MAX = 15.0, 120.0, 10.0, 20.0
@@ -107,7 +116,10 @@ class Client:
     # What an application calls
 
     async def send(self, to: str, body: str | bytes, kind: int = TEXT) -> Receipt:
-        """Sends a message, again if need be, until it is durable or refused for good."""
+        """Sends a message, again if need be, until it is durable or refused for good.
+
+        After `id_too_old` the message may be in the history: look there before sending it anew.
+        """
         data = body.encode() if isinstance(body, str) else body
         if not NAME.fullmatch(to) or not 1 <= len(data) <= self._ready["body_bytes_max"]:
             raise ValueError("not a user's name, or a body of a length that is not allowed")

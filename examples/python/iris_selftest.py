@@ -12,7 +12,7 @@ from typing import Any
 
 from iris_client import Client
 from iris_link import Clock, Link, Settings, new_id
-from iris_store import Message, Store
+from iris_store import Message, Receipt, Store
 from iris_wire import TEXT, Body, Frame, IrisError, ProtocolError, decode, encode
 
 ANSWER_S = 30.0
@@ -192,6 +192,8 @@ class Scenario:
                 same = texts(await take(own, 100)) == lines
                 check("the sender's own inbox has them, once", same)
                 check("ping", await bob.ping() < ANSWER_S)
+                await self.give_up(alice)
+                equal("its follower, pushed", texts(await take(inbox, 1)), self.all[-1:])
             lines = self.lines("away", 600)
             await self.send(alice, lines)
             async with Client(self.second, kept) as bob:
@@ -205,6 +207,17 @@ class Scenario:
             async with Raw(raw.settings):
                 equal("a second connection replaces the first", await raw.end(), "replaced")
         await self.logins()
+
+    async def give_up(self, client: Client) -> None:
+        """A send that is refused for good does not hold up the one behind it."""
+        bodies: tuple[bytes | str, ...] = (b"\xff", *self.lines("behind a refused one", 1))
+        sends = (client.send(self.second.user, body) for body in bodies)
+        async with asyncio.timeout(ANSWER_S):
+            bad, good = await asyncio.gather(*sends, return_exceptions=True)
+        self.report.equal("text that is not UTF-8, by the client", str(bad), "invalid_body")
+        self.report.check("a send behind a refused one", isinstance(good, Receipt), good)
+        if isinstance(good, Receipt):
+            self.seqs.append(good.seq)
 
     async def history(self, client: Client) -> None:
         forward: list[Message] = []
