@@ -23,7 +23,7 @@ const MAINTENANCE: Duration = Duration::from_millis(50);
 /// Rounds of maintenance between two looks at the free space.
 const ROUNDS_PER_LOOK: u32 = 10;
 /// Rounds between two looks at whether there is memory to give back.
-const ROUNDS_PER_TRIM: u32 = 60;
+const ROUNDS_PER_TRIM: u32 = 20;
 const HOW_TO_MAKE_A_KEY: &str =
     "head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' > FILE && chmod 600 FILE";
 

@@ -64,9 +64,15 @@ impl Worker {
     pub(crate) fn flush_deadline(&self) -> Option<Monotonic> {
         match (&self.flush.running, self.flush.retry_at) {
             (Some(_), retry_at) => retry_at,
-            (None, _) if self.is_serving() && !self.merging.is_expiring() => Some(self.flush.next_look),
+            (None, _) if self.is_serving() && !self.merging.is_expiring() => Some(self.next_flush_look()),
             (None, _) => None,
         }
+    }
+
+    fn next_flush_look(&self) -> Monotonic {
+        let quiet_at = self.log.last_commit.plus_millis(QUIET_MS);
+        let is_worth_it = self.log.is_idle() && self.dirty_bytes >= QUIET_FLUSH_BYTES;
+        if is_worth_it { self.flush.next_look.min(quiet_at) } else { self.flush.next_look }
     }
 
     /// Starts a flush when one is due and none runs, and repeats one that failed.
@@ -78,11 +84,11 @@ impl Worker {
             return;
         }
         let is_pressed = self.dirty_bytes > self.config.limits.dirty_bytes_max / 2;
-        let is_due = self.flush.is_wanted || is_pressed || self.flush.next_look <= self.mono;
+        let is_quiet = self.is_quiet();
+        let is_due = self.flush.is_wanted || is_pressed || is_quiet || self.flush.next_look <= self.mono;
         if (is_due || self.is_draining()) && !self.merging.is_expiring() {
             self.flush.is_wanted = false;
             self.flush.next_look = self.mono.plus_millis(look_ms(self.config.limits.flush_interval_ms));
-            let is_quiet = self.is_quiet();
             self.begin_flush(is_pressed || is_quiet);
             if is_quiet {
                 self.forget_conversations();
