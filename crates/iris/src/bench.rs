@@ -58,7 +58,7 @@ pub(crate) fn run(command: &Bench) -> Result<()> {
 
 /// A run in which a promise was broken has failed.
 fn judge(report: &Report) -> Result<()> {
-    let broken: Vec<_> = ["lost", "duplicated", "reordered", "violations"]
+    let broken: Vec<_> = ["lost", "duplicated", "reordered", "unanswered", "violations"]
         .into_iter()
         .filter(|key| report.count(key) > 0)
         .map(|key| format!("{key}: {}", report.count(key)))

@@ -30,6 +30,7 @@ pub(crate) fn connections(load: &Load) -> Result<Report> {
     let (server_before, kernel_before) = (process::resident_bytes(target.pid())?, KernelMemory::look()?);
     let cpu_before_us = process::cpu_us(target.pid())?;
     crowd.log_in(Some(rate))?;
+    let server_logged_in = process::resident_bytes(target.pid())?;
     let login_cpu_us = process::cpu_us(target.pid())? - cpu_before_us;
     crowd.one_message_each();
     crowd.drain()?;
@@ -53,7 +54,10 @@ pub(crate) fn connections(load: &Load) -> Result<Report> {
         .put("server_bytes_per_connection", server_each)
         .put("kernel_bytes_per_connection", kernel_each)
         .put("bytes_per_connection", server_each + kernel_each)
-        .put("server_resident_bytes", json!({"before": server_before, "after": server}))
+        .put(
+            "server_resident_bytes",
+            json!({"before": server_before, "logged_in": server_logged_in, "after": server}),
+        )
         .put("kernel_growth", kernel_growth.details)
         .put("server_cpu_us_per_login", login_cpu_us / count);
     load::put_faults(&mut report, &crowd);

@@ -290,7 +290,7 @@ impl Run {
         let Some(message) = self.witness.send(from, core, &to_user, &body, now) else { return };
         *number += 1;
         self.generator.touch(from);
-        if self.witness.tally.attempted % REPEATED == 0 && self.samples.len() < REPEATS_MAX {
+        if self.witness.tally.attempted.is_multiple_of(REPEATED) && self.samples.len() < REPEATS_MAX {
             self.samples.push((from, message, to_user, body));
         }
     }
@@ -368,11 +368,30 @@ impl Run {
         Ok(())
     }
 
-    fn report(self, load: &Load) -> Result<Report> {
+    /// What a violation looks like in the history; the history and the server's files stay for a closer look.
+    fn show(&mut self, violations: &[Violation]) -> Result<()> {
+        let records = &self.witness.history.records;
+        for violation in violations.iter().take(SHOWN) {
+            eprintln!("{violation}");
+            for (number, record) in violation.records.iter().filter_map(|at| Some((at, records.get(*at)?))) {
+                eprintln!("    {number}: {record:?}");
+            }
+        }
+        if !violations.is_empty() {
+            let folder = self.server.keep();
+            let path = folder.join("history.jsonl");
+            let mut file = std::io::BufWriter::new(fs::File::create(&path)?);
+            iris_history::json::write(&self.witness.history, &mut file)?;
+            eprintln!("kept: {} and the server's files beside it", path.display());
+        }
+        Ok(())
+    }
+
+    fn report(mut self, load: &Load) -> Result<Report> {
         let seconds = self.clock.seconds();
         eprintln!("checking {} records", self.witness.history.records.len());
         let violations = iris_history::check_all(&self.witness.history);
-        violations.iter().take(SHOWN).for_each(|violation| eprintln!("{violation}"));
+        self.show(&violations)?;
         let (deeds, tally) = (self.deeds, self.witness.tally);
         let of = |which: &[Invariant]| count(&violations, which);
         let mut report = Report::new("crash");

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use serde_json::{Value, json};
@@ -22,27 +22,38 @@ const EVENTS_PER_TURN: usize = 1_024;
 
 /// Echoes at a rate over so many connections: latency from the intended time, and processor time of both ends.
 pub(crate) fn measure(body_bytes: usize, rate: f64, connections: usize) -> Result<Value> {
-    let connections = connections.clamp(1, CONNECTIONS_MAX);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let (mut caller, peers) = connect(connections.clamp(1, CONNECTIONS_MAX))?;
     let stop = Arc::new(AtomicBool::new(false));
     let peer = {
-        let (listener, stop) = (listener.try_clone()?, Arc::clone(&stop));
+        let stop = Arc::clone(&stop);
         #[allow(clippy::disallowed_methods, reason = "the null peer has a thread, as a server has a process")]
-        std::thread::spawn(move || answer(&listener, connections, &stop))
+        std::thread::spawn(move || answer(peers, &stop))
     };
-    let result = Caller::connect(&listener, connections).and_then(|mut caller| caller.run(body_bytes, rate));
+    let result = caller.run(body_bytes, rate);
     stop.store(true, Ordering::SeqCst);
     peer.join().map_err(|_| anyhow!("the null peer panicked"))?.context("the null peer failed")?;
     result
 }
 
-/// Sends back whatever comes, until told to stop.
-fn answer(listener: &TcpListener, connections: usize, stop: &AtomicBool) -> Result<()> {
-    let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-    let mut streams = Vec::with_capacity(connections);
+/// Both ends of so many connections.
+fn connect(connections: usize) -> Result<(Caller, Vec<TcpStream>)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let (epoll, address) = (epoll::create(CreateFlags::CLOEXEC)?, listener.local_addr()?);
+    let (mut streams, mut peers) = (Vec::with_capacity(connections), Vec::with_capacity(connections));
     for number in 0..connections {
-        streams.push(register(&epoll, listener.accept()?.0, number)?);
+        streams.push(register(&epoll, TcpStream::connect(address)?, number)?);
+        peers.push(listener.accept()?.0);
     }
+    let on_their_way = vec![Default::default(); connections];
+    Ok((Caller { epoll, streams, on_their_way, missed: 0 }, peers))
+}
+
+/// Sends back whatever comes, until told to stop.
+fn answer(peers: Vec<TcpStream>, stop: &AtomicBool) -> Result<()> {
+    let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+    let numbered = peers.into_iter().enumerate();
+    let mut streams =
+        numbered.map(|(number, peer)| register(&epoll, peer, number)).collect::<Result<Vec<_>>>()?;
     let (mut events, mut buffer) = (Vec::with_capacity(EVENTS_PER_TURN), vec![0; 64 * 1_024]);
     while !stop.load(Ordering::SeqCst) {
         wait(&epoll, &mut events, 10_000)?;
@@ -62,18 +73,11 @@ struct Caller {
     streams: Vec<TcpStream>,
     /// Per connection: intended times on their way, and bytes of the next echo that have arrived.
     on_their_way: Vec<(std::collections::VecDeque<u64>, usize)>,
+    /// Sends for which the socket had no room.
+    missed: u64,
 }
 
 impl Caller {
-    fn connect(listener: &TcpListener, connections: usize) -> Result<Self> {
-        let (epoll, address) = (epoll::create(CreateFlags::CLOEXEC)?, listener.local_addr()?);
-        let mut streams = Vec::with_capacity(connections);
-        for number in 0..connections {
-            streams.push(register(&epoll, TcpStream::connect(address)?, number)?);
-        }
-        Ok(Self { epoll, streams, on_their_way: vec![Default::default(); connections] })
-    }
-
     fn run(&mut self, body_bytes: usize, rate: f64) -> Result<Value> {
         let (mut latency, body) = (Latency::new()?, vec![b'.'; body_bytes]);
         let mut events = Vec::with_capacity(EVENTS_PER_TURN);
@@ -98,6 +102,7 @@ impl Caller {
         Ok(json!({
             "connections": self.streams.len(),
             "per_second": echoes / clock.seconds(),
+            "missed": self.missed,
             "round_trip_ms": latency.json(),
             "cpu_us_per_echo_both_ends": cpu_us as f64 / echoes.max(1.0),
         }))
@@ -111,7 +116,9 @@ impl Caller {
         match stream.write(body) {
             Ok(length) if length == body.len() => state.0.push_back(intended_us),
             // The peer is behind by a socket buffer: the rate is more than it can do.
-            Ok(_) | Err(_) => anyhow::bail!("the null peer does not keep up"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.missed += 1,
+            Ok(_) => bail!("half a message was written to the null peer"),
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }

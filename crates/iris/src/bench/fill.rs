@@ -55,6 +55,7 @@ pub(crate) fn fill(load: &Load) -> Result<Report> {
         .put("recipients", load.recipients)
         .put("errors", tally.errors + tally.disconnects)
         .put("duplicated", run.filler.forgotten)
+        .put("refusals", json!(tally.refusals))
         .put("machine", machine::describe(&run.target.ready.data_dir));
     Ok(report)
 }

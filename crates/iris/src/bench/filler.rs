@@ -105,7 +105,7 @@ impl Filler {
         let Some(body) = mark.body(&self.filling) else { return false };
         let mut remembered = None;
         let mut id = None;
-        if self.quota > 0 && self.tally.sent % REMEMBERED == 0 {
+        if self.quota > 0 && self.tally.sent.is_multiple_of(REMEMBERED) {
             let mut bytes = [0; 10];
             self.random.fill(&mut bytes);
             let old = MessageId::from_parts(now.wall.minus_millis(AGE_MS), bytes);
@@ -200,7 +200,9 @@ impl Filler {
 impl Application for Filler {
     const SEES_SENT_FRAMES: bool = false;
 
-    fn arrived(&mut self, _who: usize, _frame: &ServerFrame) {}
+    fn arrived(&mut self, _who: usize, frame: &ServerFrame) {
+        self.tally.arrived(frame);
+    }
 
     fn event(&mut self, who: usize, event: &ClientEvent, at_us: u64) {
         match event {

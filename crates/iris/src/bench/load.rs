@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use iris_client_core::ClientCore;
+use serde_json::{Value, json};
 
 use super::crowd::Crowd;
 use super::floors;
@@ -60,10 +61,11 @@ fn run(load: &Load, scenario: &str, pace: Pace) -> Result<Report> {
     let until_us = from_us + load.seconds * 1_000_000;
     crowd.traffic.tally.window = Window::new(from_us, until_us)?;
     crowd.run("warm-up", from_us, schedule.as_mut())?;
-    let cpu_before_us = process::cpu_us(target.pid())?;
+    let cpu_before_us = (process::cpu_us(target.pid())?, process::cpu_us(std::process::id())?);
     let profile = load.profile.then(|| Profile::start(target.pid(), load.seconds)).transpose()?;
     crowd.run("measuring", until_us, schedule.as_mut())?;
-    let cpu_us = process::cpu_us(target.pid())? - cpu_before_us;
+    let server_cpu_us = process::cpu_us(target.pid())? - cpu_before_us.0;
+    let generator_cpu_us = process::cpu_us(std::process::id())? - cpu_before_us.1;
     crowd.drain()?;
 
     let mut report = Report::new(scenario);
@@ -71,7 +73,10 @@ fn run(load: &Load, scenario: &str, pace: Pace) -> Result<Report> {
     put_load(&mut report, load, &crowd, &statistics);
     let acked = crowd.traffic.tally.window.acked;
     #[allow(clippy::cast_precision_loss)] // far below 2^52
-    report.put("server_cpu_us_per_message", cpu_us as f64 / acked.max(1) as f64);
+    let per_message = |cpu_us: u64| cpu_us as f64 / acked.max(1) as f64;
+    report
+        .put("server_cpu_us_per_message", per_message(server_cpu_us))
+        .put("generator_cpu_us_per_message", per_message(generator_cpu_us));
     match pace {
         Pace::Closed { window } => report.put("window", window),
         Pace::Open { per_second } => report.put("rate", per_second),
@@ -112,7 +117,9 @@ pub(crate) fn put_faults(report: &mut Report, crowd: &Crowd) {
         .put("lost", crowd.traffic.lost())
         .put("duplicated", tally.duplicated)
         .put("reordered", tally.reordered)
-        .put("redelivered", tally.redelivered);
+        .put("redelivered", tally.redelivered)
+        .put("refusals", json!(tally.refusals))
+        .put("unanswered", crowd.generator.cores().map(ClientCore::unsettled).sum::<usize>());
 }
 
 /// From arrival at the worker to the chunk durable, since the server's start.

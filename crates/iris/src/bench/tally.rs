@@ -1,7 +1,10 @@
 //! What a load run counts.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use hdrhistogram::Histogram;
+use iris_protocol::ServerFrame;
 use serde_json::{Value, json};
 
 /// Latencies beyond this count as this: two minutes, in microseconds.
@@ -62,6 +65,8 @@ pub(crate) struct Tally {
     pub(crate) reordered: u64,
     /// Entries that came again at their place, as they may after a reconnect or for a slow reader.
     pub(crate) redelivered: u64,
+    /// Refused requests on the wire, by the name of the reason; clients try most of them again.
+    pub(crate) refusals: BTreeMap<&'static str, u64>,
     pub(crate) window: Window,
 }
 
@@ -88,8 +93,16 @@ impl Tally {
             duplicated: 0,
             reordered: 0,
             redelivered: 0,
+            refusals: BTreeMap::new(),
             window: Window::new(u64::MAX, u64::MAX)?,
         })
+    }
+
+    /// Counts the frame if it refuses something.
+    pub(crate) fn arrived(&mut self, frame: &ServerFrame) {
+        if let ServerFrame::Refused(frame) = frame {
+            *self.refusals.entry(frame.refusal.code.name()).or_default() += 1;
+        }
     }
 
     pub(crate) fn acknowledged(&mut self, intended_us: u64, at_us: u64) {

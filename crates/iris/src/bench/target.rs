@@ -90,10 +90,11 @@ pub(crate) fn statistics(ready: &Ready) -> Result<Value> {
     serde_json::from_str(body).context("/stats is no JSON")
 }
 
-/// A server process with a directory of its own; both are gone when this is dropped.
+/// A server process with a directory of its own; both are gone when this is dropped, unless it is kept.
 pub(crate) struct OwnServer {
     folder: PathBuf,
     child: Option<Child>,
+    kept: bool,
 }
 
 impl OwnServer {
@@ -102,7 +103,7 @@ impl OwnServer {
         let name = format!("iris-bench-{}", &hexadecimal(&random::<6>()?[..])[..]);
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let own = Self { folder, child: None };
+        let own = Self { folder, child: None, kept: false };
         fs::write(own.overrides(), overrides)?;
         Ok(own)
     }
@@ -188,6 +189,12 @@ impl OwnServer {
         self.kill()
     }
 
+    /// Leaves the folder behind, for a person to look at.
+    pub(crate) fn keep(&mut self) -> &Path {
+        self.kept = true;
+        &self.folder
+    }
+
     /// The end of what the server said.
     pub(crate) fn last_words(&self) -> String {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
@@ -209,7 +216,9 @@ impl Drop for OwnServer {
     fn drop(&mut self) {
         // Nobody is left to hear of a failure.
         let _ = self.kill();
-        let _ = fs::remove_dir_all(&self.folder);
+        if !self.kept {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 

@@ -225,7 +225,7 @@ impl Application for Traffic {
             ServerFrame::Delivery(frame) => self.item(who, &BatchItem::Delivery(frame.clone())),
             ServerFrame::OwnSent(frame) => self.item(who, &BatchItem::OwnSent(*frame)),
             ServerFrame::Sent(frame) => self.item(who, &BatchItem::Sent(*frame)),
-            _ => {}
+            other => self.tally.arrived(other),
         }
     }
 
