@@ -12,7 +12,7 @@ use iris_worker::{
 };
 
 use crate::lanes::Job;
-use crate::{CoreClock, CoreEvent, Shared, lock};
+use crate::{CoreClock, CoreEvent, Report, Shared, lock};
 
 /// All that wakes a worker's thread.
 pub(crate) enum Event {
@@ -53,11 +53,11 @@ impl From<Event> for Input {
 pub(crate) struct Progress {
     starting: AtomicUsize,
     draining: AtomicUsize,
-    report: Arc<dyn Fn(CoreEvent) + Send + Sync>,
+    report: Report,
 }
 
 impl Progress {
-    pub(crate) fn new(workers: u16, report: Arc<dyn Fn(CoreEvent) + Send + Sync>) -> Self {
+    pub(crate) fn new(workers: u16, report: Report) -> Self {
         let workers = usize::from(workers);
         Self { starting: AtomicUsize::new(workers), draining: AtomicUsize::new(workers), report }
     }

@@ -11,7 +11,7 @@ use iris_store::Engine;
 use iris_worker::{Call, CallId, Lane, SharedCache, WorkerIndex, execute};
 
 use crate::driver::Event;
-use crate::{Shared, lock, spawn};
+use crate::{Report, Shared, lock, spawn};
 
 /// Threads for loads and pages.
 const READERS: usize = 2; // layout
@@ -106,11 +106,12 @@ pub(crate) fn start(
     shared: &Arc<Shared>,
     engine: &Engine,
     cache: &Arc<SharedCache>,
+    report: &Report,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
     let mut start = |name: String, lane: fn(&Lanes, usize) -> Option<&JobQueue>, number: usize| {
         let (shared, engine, cache) = (Arc::clone(shared), engine.clone(), Arc::clone(cache));
-        threads.push(spawn(name, move || {
+        threads.push(spawn(name, report, move || {
             while let Some(job) = lane(&shared.lanes, number).and_then(JobQueue::take) {
                 carry_out(job, &shared, &engine, &cache);
             }

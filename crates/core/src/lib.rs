@@ -34,6 +34,9 @@ use crate::router::Router;
 /// The wall clock and the one that never jumps, read together.
 pub type CoreClock = Arc<dyn Fn() -> (Timestamp, Monotonic) + Send + Sync>;
 
+/// Told what happens, from the core's threads. Must not block.
+pub type Report = Arc<dyn Fn(CoreEvent) + Send + Sync>;
+
 /// What a core needs.
 pub struct CoreConfig {
     pub vnodes: VnodeCount,
@@ -48,8 +51,7 @@ pub struct CoreConfig {
     pub clock: CoreClock,
     /// One per event loop, in the order of their numbers.
     pub edges: Vec<Arc<dyn EdgeLink>>,
-    /// Told what happens, from the core's threads. Must not block.
-    pub report: Arc<dyn Fn(CoreEvent) + Send + Sync>,
+    pub report: Report,
 }
 
 /// What a core reports.
@@ -99,7 +101,7 @@ impl Core {
             next_admin: AtomicU64::new(1),
         });
         let cache = Arc::new(SharedCache::new(config.block_cache_bytes));
-        let mut threads = lanes::start(&shared, &config.engine, &cache)?;
+        let mut threads = lanes::start(&shared, &config.engine, &cache, &config.report)?;
         let progress = Arc::new(driver::Progress::new(workers, Arc::clone(&config.report)));
         for (index, seed) in (0..workers).zip(config.seeds) {
             let worker_config = WorkerConfig {
@@ -118,7 +120,7 @@ impl Core {
                 edges: config.edges.clone(),
                 progress: Arc::clone(&progress),
             };
-            threads.push(spawn(format!("worker-{index}"), move || driver.run())?);
+            threads.push(spawn(format!("worker-{index}"), &config.report, move || driver.run())?);
         }
         let router = Router { vnodes: config.vnodes, placement };
         Ok(Arc::new(Self { router, shared, threads: Mutex::new(threads) }))
@@ -220,8 +222,64 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Reports a thread that ends by a panic: nobody else does its work, and callers would wait for ever.
+struct Watch(Report);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let what = "a thread of the core panicked".to_owned();
+            (self.0)(CoreEvent::Stopped(StopReason::Defect(what)));
+        }
+    }
+}
+
 /// The only place of the core that starts threads.
 #[allow(clippy::disallowed_methods)]
-pub(crate) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name).spawn(run)
+pub(crate) fn spawn(
+    name: String,
+    report: &Report,
+    run: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let watch = Watch(Arc::clone(report));
+    std::thread::Builder::new().name(name).spawn(move || {
+        let _watch = watch;
+        run();
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_panics_is_reported() {
+        let (events, reported) = mpsc::sync_channel(4);
+        let events = Mutex::new(events);
+        let (calls, turns) = (AtomicUsize::new(0), 3);
+        let clock = move || {
+            assert!(calls.fetch_add(1, Ordering::Relaxed) < turns, "a clock that breaks");
+            (Timestamp(1), Monotonic(1))
+        };
+        let core = Core::start(CoreConfig {
+            vnodes: VnodeCount::new(1).unwrap(),
+            workers: 1,
+            limits: WorkerLimits::default(),
+            engine: iris_store::memory::MemoryEngine::new().engine(),
+            block_cache_bytes: 0,
+            seeds: vec![[1; 32]],
+            clock: Arc::new(clock),
+            edges: Vec::new(),
+            report: Arc::new(move |event| drop(lock(&events).try_send(event))),
+        });
+        let stopped = reported.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(matches!(stopped, CoreEvent::Stopped(StopReason::Defect(_))), "{stopped:?}");
+        drop(core);
+    }
 }

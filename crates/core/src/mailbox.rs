@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_closed_mailbox_takes_nothing_and_wakes_its_reader() {
-        let mailbox = Mailbox::new(3);
+        let mailbox = Mailbox::<u32>::new(3);
         mailbox.close();
         assert_eq!(mailbox.offer(&mut vec![1_u32]), 0);
         assert_eq!(mailbox.put(1), Err(Closed));
