@@ -109,7 +109,9 @@ fn a_late_look_up_is_no_answer_for_another_send() {
     world.send_as("a", message(one, "b", "1")).unwrap();
     world.send_as("a", message(two, "b", "2")).unwrap();
     let others: Vec<String> = (0..31).map(|index| format!("u{index}")).collect();
-    others.iter().for_each(|other| drop(world.send("a", other, "x")));
+    for other in &others {
+        world.send("a", other, "x");
+    }
     world.settle();
     world.restart();
     world.cache = iris_worker::SharedCache::new(0);
