@@ -162,7 +162,7 @@ impl Config {
         }
         let mib = 1_024 * 1_024;
         if !(64 * 1_024..=1_024 * mib).contains(&self.storage.segment_bytes)
-            || self.storage.segment_bytes % 4096 != 0
+            || !self.storage.segment_bytes.is_multiple_of(4096)
         {
             return Err(("segment_bytes", "65536 to 1073741824, a multiple of 4096".to_owned()));
         }

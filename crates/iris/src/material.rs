@@ -146,6 +146,7 @@ pub(crate) fn parse_master_key(text: &[u8], source: &str) -> Result<Zeroizing<[u
 }
 
 /// Random bytes of the operating system.
+#[allow(clippy::disallowed_methods, reason = "where this process draws its keys and ids")]
 pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);
     aws_lc_rs::rand::fill(&mut *bytes).context("the system gives no randomness")?;

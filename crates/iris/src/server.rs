@@ -1,7 +1,7 @@
 //! The composition root: the one place that names concrete stores, sockets and clocks.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,9 +59,11 @@ async fn serve(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>) ->
     let edge = Arc::new(std::sync::OnceLock::<Edge>::new());
     let health =
         Health { status: Arc::clone(&status), statistics: crate::stats::source(&core.0, &edge, &storage) };
+    #[allow(clippy::disallowed_methods, reason = "the composition root starts its tasks")]
     tokio::spawn(async move { axum::serve(admin_listener, health::router(health)).await });
     let socket = bind_admin_socket(&config.admin.socket)?;
     let admin = AdminSocket { secret: Arc::clone(&secret), core: Arc::clone(&core.0) };
+    #[allow(clippy::disallowed_methods, reason = "the composition root starts its tasks")]
     tokio::spawn(admin.serve(socket));
 
     let mut signals = Signals::new()?;
@@ -192,9 +194,8 @@ fn start_edge(
     inboxes: Vec<Arc<EdgeInbox>>,
     core: &Arc<Core>,
 ) -> Result<Edge> {
-    let mut protocol = iris_protocol::server::ServerConfig::default();
-    protocol.versions =
-        Versions(config.server.protocol_versions.iter().fold(0, |bits, version| bits | 1 << (version - 1)));
+    let versions = config.server.protocol_versions.iter().fold(0, |bits, version| bits | 1 << (version - 1));
+    let protocol = iris_protocol::server::ServerConfig { versions: Versions(versions), ..Default::default() };
     let secret = Arc::clone(secret);
     let edge = EdgeConfig {
         address: config.server.listen,
@@ -225,7 +226,7 @@ fn read_tls(config: &Config) -> Result<TlsConfig> {
         .with_context(|| format!("cannot use {} and {}", certificate.display(), key.display()))
 }
 
-fn bind_admin_socket(path: &PathBuf) -> Result<tokio::net::UnixListener> {
+fn bind_admin_socket(path: &Path) -> Result<tokio::net::UnixListener> {
     let listener = crate::socket::bind(path)
         .with_context(|| format!("cannot listen at {} (admin.socket)", path.display()))?;
     listener.set_nonblocking(true)?;

@@ -51,6 +51,7 @@ impl Storage {
             .with_context(|| format!("cannot start on {}", directory.display()))?;
         // The lock is held since the store was opened: nobody else makes keys at the same time.
         let key = data_key(directory, &master, &local.engine())?;
+        #[allow(clippy::disallowed_methods, reason = "randomness of what is sealed comes from the system")]
         let randomness: iris_store::sealed::Randomness = Arc::new(|bytes: &mut [u8]| {
             // The system's generator does not fail once it works, and it made the keys above.
             if aws_lc_rs::rand::fill(bytes).is_err() {
@@ -140,10 +141,10 @@ impl Round {
             {
                 tracing::debug!(%error, "maintenance of the log");
             }
-            if rounds % ROUNDS_PER_LOOK == 0 {
+            if rounds.is_multiple_of(ROUNDS_PER_LOOK) {
                 self.look_at_the_room();
             }
-            if rounds % ROUNDS_PER_TRIM == 0 {
+            if rounds.is_multiple_of(ROUNDS_PER_TRIM) {
                 self.give_memory_back();
             }
             rounds = rounds.wrapping_add(1);

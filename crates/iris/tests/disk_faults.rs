@@ -22,7 +22,7 @@ impl Strace {
             .args(["-o", "/dev/null", "-p", &pid.to_string()])
             .stderr(Stdio::piped())
             .spawn()
-            .expect("strace is needed: apt-get install strace");
+            .unwrap_or_else(|error| panic!("strace is needed (apt-get install strace): {error}"));
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = lines.next().unwrap().unwrap();
         assert!(line.contains("attached"), "{line}");
