@@ -193,7 +193,10 @@ impl World {
     }
 
     pub(crate) fn device_tick(&mut self, index: usize) {
-        if let Some(process) = self.devices.get_mut(index) {
+        let now = self.now;
+        if let Some(process) = self.devices.get_mut(index)
+            && process.tick_at == Some(now)
+        {
             process.tick_at = None;
             self.device_turn(index);
         }

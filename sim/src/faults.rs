@@ -164,7 +164,11 @@ impl World {
             return;
         }
         let id = open[self.random.usize(..open.len())];
-        self.cut_link(id);
+        if self.random.bool() {
+            return self.cut_link(id);
+        }
+        // The device loses its end only, and comes back while the server still works on what it sent.
+        self.schedule(self.now, Event::DeviceSees { link: id });
     }
 
     fn cut_link(&mut self, id: LinkId) {

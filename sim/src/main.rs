@@ -21,6 +21,9 @@ struct Arguments {
     /// Run one seed and print how it ended, with its last events.
     #[arg(long)]
     replay: Option<u64>,
+    /// With --replay: how many of the last events to print.
+    #[arg(long, default_value_t = 200)]
+    lines: usize,
     /// With --replay: write the whole history as JSON lines.
     #[arg(long)]
     history: Option<std::path::PathBuf>,
@@ -50,7 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
         None => None,
     };
     let passed = if let Some(seed) = arguments.replay {
-        replay(&run(seed, bug, true), &arguments)?
+        replay(&run(seed, bug, arguments.lines), &arguments)?
     } else if arguments.planted {
         planted(&arguments)
     } else if arguments.determinism {
@@ -88,7 +91,7 @@ fn replay(report: &Report, arguments: &Arguments) -> anyhow::Result<bool> {
         report.seed, report.events, report.simulated_ms, report.trace
     );
     println!("{}", report.options);
-    println!("{:?}", report.tally);
+    println!("{:?}\nevents by kind: {:?}", report.tally, report.kinds);
     if let Some(path) = &arguments.history {
         let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
         iris_history::json::write(&report.history, &mut file)?;
@@ -123,7 +126,7 @@ fn planted(arguments: &Arguments) -> bool {
 
 fn traces(arguments: &Arguments) {
     for seed in arguments.from..arguments.from + arguments.seeds {
-        println!("{seed} {:016x}", run(seed, None, false).trace);
+        println!("{seed} {:016x}", run(seed, None, 0).trace);
     }
 }
 

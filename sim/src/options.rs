@@ -25,6 +25,8 @@ pub struct Options {
     pub body_bytes_max: usize,
     pub latency_ms_max: u64,
     pub disk_ms_max: u64,
+    /// By how much longer the second worker's log takes.
+    pub slow_log_ms_max: u64,
     /// Milliseconds between server crashes, on average; 0: none. The same for every other `_every_ms`.
     pub crash_every_ms: u64,
     pub cut_every_ms: u64,
@@ -42,6 +44,12 @@ pub struct Options {
     pub doubts_per_cent: u8,
     /// Frames between workers come again and out of order.
     pub unruly_frames: bool,
+    /// An event loop's inbox overflows: of a session's pushes only the last is kept.
+    pub inbox_overflows: bool,
+    /// Bounds so small that requests are refused as busy.
+    pub gathered_bytes_max: usize,
+    pub waiting_max: usize,
+    pub stream_backlog_max: usize,
     /// Bounds so small that flushes, merges and evictions happen all the time.
     pub flush_bytes: usize,
     pub flush_interval_ms: u64,
@@ -72,7 +80,8 @@ impl Options {
             burst_max: random.u64(1..=6),
             body_bytes_max: [40, 40, 200, 2_000][random.usize(..4)],
             latency_ms_max: random.u64(1..=40),
-            disk_ms_max: [1, 4, 20, 60][random.usize(..4)],
+            disk_ms_max: [1, 4, 20, 60, 400][random.usize(..5)],
+            slow_log_ms_max: [0, 0, 300][random.usize(..3)],
             crash_every_ms: often(&mut random, 3, 700..=4_000),
             cut_every_ms: often(&mut random, 2, 200..=3_000),
             device_crash_every_ms: often(&mut random, 2, 400..=3_000),
@@ -85,6 +94,10 @@ impl Options {
             only_kills: random.u8(..4) == 0,
             doubts_per_cent: [0, 0, 0, 10][random.usize(..4)],
             unruly_frames: random.bool(),
+            inbox_overflows: random.u8(..3) == 0,
+            gathered_bytes_max: [3_000, 8_000, 1_000_000, 1_000_000][random.usize(..4)],
+            waiting_max: [12, 1_000, 1_000][random.usize(..3)],
+            stream_backlog_max: [12, 1_000, 1_000][random.usize(..3)],
             flush_bytes: [600, 2_000, 8_000, 100_000][random.usize(..4)],
             flush_interval_ms: [200, 1_000, 5_000, 60_000][random.usize(..4)],
             state_cache_bytes: [0, 2_000, 20_000, 1_000_000][random.usize(..4)],

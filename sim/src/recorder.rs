@@ -7,9 +7,6 @@ use iris_types::{Body, ConversationId, LogId, MessageId, UserId};
 
 use crate::trace::Trace;
 
-/// Lines kept for a failure's report.
-const LINES_KEPT: usize = 200;
-
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) history: History,
@@ -17,8 +14,8 @@ pub(crate) struct Recorder {
     /// Milliseconds since the world began.
     pub(crate) now: u64,
     pub(crate) lines: VecDeque<String>,
-    /// Lines are only composed when somebody will read them.
-    pub(crate) talks: bool,
+    /// How many of the last lines are kept; with 0 none is composed.
+    pub(crate) lines_max: usize,
     pub(crate) logs: BTreeMap<LogId, u32>,
 }
 
@@ -26,7 +23,7 @@ impl Recorder {
     pub(crate) fn fact(&mut self, device: Device, incarnation: u32, fact: Fact) {
         self.trace.take(&(self.now, device.0, fact));
         self.history.push(self.now, device, incarnation, fact);
-        if self.talks {
+        if self.lines_max > 0 {
             let number = self.history.records.len() - 1;
             self.say(format!("#{number} device {} {fact:?}", device.0));
         }
@@ -37,7 +34,7 @@ impl Recorder {
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
-        if self.talks {
+        if self.lines_max > 0 {
             self.say(line());
         }
     }
@@ -82,7 +79,7 @@ impl Recorder {
     }
 
     fn say(&mut self, line: String) {
-        if self.lines.len() == LINES_KEPT {
+        if self.lines.len() == self.lines_max {
             self.lines.pop_front();
         }
         self.lines.push_back(format!("{:>7} {line}", self.now));

@@ -27,6 +27,8 @@ pub struct Report {
     /// Fingerprint of everything that happened.
     pub trace: u64,
     pub events: u64,
+    /// By kind, in the order of the source.
+    pub kinds: Vec<u64>,
     pub simulated_ms: u64,
     pub acked: u64,
     pub tally: ServerTally,
@@ -53,12 +55,13 @@ impl Report {
     }
 }
 
-/// Runs a seed, with a rule left out or with all of them. `talks`: keeps the last lines for the report.
+/// Runs a seed, with a rule left out or with all of them. `lines_max`: how many of the
+/// last lines the report keeps.
 #[must_use]
-pub fn run(seed: u64, bug: Option<Bug>, talks: bool) -> Report {
+pub fn run(seed: u64, bug: Option<Bug>, lines_max: usize) -> Report {
     plant(bug);
     let options = Options::draw(seed);
-    let mut world = World::new(seed, options.clone(), talks);
+    let mut world = World::new(seed, options.clone(), lines_max);
     world.people();
     world.plan_faults();
     while world.step(options.traffic_ms) && world.may_go_on() {}
@@ -283,6 +286,7 @@ impl World {
             options: self.options,
             trace: std::hash::Hasher::finish(&self.recorder.trace),
             events: self.events,
+            kinds: self.kinds.to_vec(),
             simulated_ms: self.now,
             acked,
             tally,

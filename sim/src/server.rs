@@ -12,7 +12,7 @@ use iris_types::placement::VnodeCount;
 use iris_types::request::{Answer, Request, RequestId, SessionId, TokenFacts};
 use iris_types::{ErrorCode, InboxItem, Timestamp, UserId, VnodeId};
 use iris_worker::{
-    AdminAnswer, Call, CallId, Input, Output, Placement, SharedCache, Statistics, StopReason, Worker,
+    AdminAnswer, Call, CallId, Input, Lane, Output, Placement, SharedCache, Statistics, StopReason, Worker,
     WorkerConfig, WorkerIndex, WorkerLimits, execute,
 };
 
@@ -50,6 +50,8 @@ struct Process {
     /// When the last message on each in-process queue arrives: they keep their order.
     to_worker_at: Vec<u64>,
     to_edge_at: Vec<u64>,
+    /// Pushes that found their event loop's inbox full: the last of each session.
+    held: BTreeMap<SessionId, ToEdge>,
     tick_at: Option<u64>,
     /// Reads that wait for their answers.
     reads: BTreeSet<(SessionId, RequestId)>,
@@ -123,6 +125,9 @@ impl Server {
             ServerLimits { window_entries_max: options.push_window_entries, ..ServerLimits::default() };
         let worker_limits = WorkerLimits {
             chunk_bytes_max: 6_000,
+            gathered_bytes_max: options.gathered_bytes_max,
+            waiting_max: options.waiting_max,
+            stream_backlog_max: options.stream_backlog_max,
             flush_bytes: options.flush_bytes,
             flush_interval_ms: options.flush_interval_ms,
             state_cache_bytes: options.state_cache_bytes,
@@ -223,6 +228,7 @@ impl World {
             gathered: Gathered::default(),
             to_worker_at: vec![0; count],
             to_edge_at: vec![0; count],
+            held: BTreeMap::new(),
             tick_at: None,
             reads: BTreeSet::new(),
             revocations: BTreeMap::new(),
@@ -327,6 +333,10 @@ impl World {
         }
         let now = self.server_now();
         let Some(process) = &mut self.server.process else { return };
+        // An earlier deadline was planned meanwhile, or this one was moved: not the tick that counts.
+        if process.tick_at != Some(now.monotonic.0) {
+            return;
+        }
         process.tick_at = None;
         let due: Vec<LinkId> = process
             .edges
@@ -362,12 +372,12 @@ impl World {
         let _ = local.write_mark();
         let _ = local.prepare_segment();
         let is_low = local.room().is_ok_and(|room| room.low);
-        let changed = is_low != process.safe_mode;
-        process.safe_mode = is_low;
-        let workers = process.workers.len();
         if self.storage.is_dead() {
             return self.crash_server(true);
         }
+        let changed = is_low != process.safe_mode;
+        process.safe_mode = is_low;
+        let workers = process.workers.len();
         if changed {
             self.recorder.observe(Observation::Full { is: is_low });
             self.recorder.observe(Observation::SafeMode { on: is_low });
@@ -452,7 +462,9 @@ impl World {
         let life = self.server.life;
         match output {
             Output::Call { id, call } => {
-                let delay = self.random.u64(0..=self.options.disk_ms_max / 2);
+                let slow_ms =
+                    if worker == 1 && call.lane() == Lane::Log { self.options.slow_log_ms_max } else { 0 };
+                let delay = self.random.u64(0..=self.options.disk_ms_max / 2 + slow_ms);
                 self.schedule(self.now + delay, Event::Execute { life, worker, id, call });
             }
             Output::Answer { session, id, answer } => {
@@ -462,7 +474,7 @@ impl World {
             Output::Push { session, entry } => {
                 let InboxItem::Message(message) = &entry.item;
                 self.observe_left(message.conversation, message.seq.0, message.id);
-                self.send_to_edge(worker, ToEdge::Push { session, entry });
+                self.push(worker, session, ToEdge::Push { session, entry });
             }
             Output::Close { session, code } => self.send_to_edge(worker, ToEdge::Close { session, code }),
             Output::Frame { to, frame } => {
@@ -532,6 +544,31 @@ impl World {
         }
         let delay = self.random.u64(5..1_000);
         self.schedule(self.now + delay, Event::ServerStart { life: self.server.life });
+    }
+
+    /// A push on its way to an event loop whose inbox may be full.
+    fn push(&mut self, worker: usize, session: SessionId, message: ToEdge) {
+        let overflows = self.options.inbox_overflows && self.random.u8(..4) == 0;
+        let (life, until) = (self.server.life, self.now + self.random.u64(1..40));
+        let Some(process) = &mut self.server.process else { return };
+        let is_held = process.held.contains_key(&session);
+        if !overflows && !is_held {
+            return self.send_to_edge(worker, message);
+        }
+        process.held.insert(session, message);
+        if !is_held {
+            self.schedule(until, Event::InboxHasRoom { life, worker, session });
+        }
+    }
+
+    pub(crate) fn inbox_has_room(&mut self, life: u32, worker: usize, session: SessionId) {
+        if life != self.server.life {
+            return;
+        }
+        let held = self.server.process.as_mut().and_then(|process| process.held.remove(&session));
+        if let Some(message) = held {
+            self.send_to_edge(worker, message);
+        }
     }
 
     fn send_to_edge(&mut self, worker: usize, message: ToEdge) {

@@ -21,6 +21,8 @@ pub(crate) struct Storage {
     /// The power is cut when more changes than this were made.
     power_cut_after: Option<u64>,
     is_bounded: bool,
+    /// It was, in this life of the server.
+    was_bounded: bool,
     /// A call was told to fail since the disk was last restarted: a refused start has an excuse.
     pub(crate) is_faulty: bool,
 }
@@ -47,6 +49,7 @@ impl Storage {
             nonces: Arc::new(Mutex::new(random)),
             power_cut_after: None,
             is_bounded: false,
+            was_bounded: false,
             is_faulty: false,
         }
     }
@@ -82,12 +85,13 @@ impl Storage {
     /// Bounds the disk, or lifts the bound.
     pub(crate) fn set_capacity(&mut self, bytes: Option<u64>) {
         self.is_bounded = bytes.is_some();
+        self.was_bounded |= self.is_bounded;
         self.disk.set_capacity(bytes);
     }
 
     /// Whether something that was done to the disk explains a start that is refused.
     pub(crate) fn excuses_start(&self) -> bool {
-        self.is_dead() || self.is_faulty || self.is_bounded
+        self.is_dead() || self.is_faulty || self.was_bounded
     }
 
     pub(crate) fn fail_next(&mut self, call: Call) {
@@ -104,6 +108,7 @@ impl Storage {
         }
         self.power_cut_after = None;
         self.is_faulty = false;
+        self.was_bounded = self.is_bounded;
     }
 
     /// Files of the disk that hold these bytes.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use iris_cluster::ToEdge;
 use iris_history::Message;
+use iris_types::request::SessionId;
 use iris_types::{Body, Monotonic, Timestamp, UserId};
 use iris_worker::{Call, CallId, CallResult, Input};
 
@@ -40,6 +41,8 @@ pub(crate) struct World {
     /// When something other than a timer last happened.
     pub(crate) active_at: u64,
     pub(crate) events: u64,
+    /// Events by kind, for the question what a world is busy with.
+    pub(crate) kinds: [u64; Event::KINDS],
     /// What was sent to whom, to be repeated at the end.
     pub(crate) sent: BTreeMap<Message, (UserId, Body)>,
     /// Something that no checker can see was wrong.
@@ -66,6 +69,7 @@ pub(crate) enum Event {
     Done { life: u32, worker: usize, id: CallId, result: CallResult },
     ToWorker { life: u32, worker: usize, input: Input },
     ToEdge { life: u32, message: ToEdge },
+    InboxHasRoom { life: u32, worker: usize, session: SessionId },
     Fault(Fault),
     FaultEnds(Fault),
 }
@@ -77,7 +81,7 @@ struct Scheduled {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, options: Options, talks: bool) -> Self {
+    pub(crate) fn new(seed: u64, options: Options, lines_max: usize) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let storage = Storage::new(random.u64(..), &options);
         let server = Server::new(&options);
@@ -87,7 +91,7 @@ impl World {
             tie: 0,
             random,
             options,
-            recorder: Recorder { talks, ..Recorder::default() },
+            recorder: Recorder { lines_max, ..Recorder::default() },
             network: Network::default(),
             devices: Vec::new(),
             server,
@@ -97,6 +101,7 @@ impl World {
             in_flight: 0,
             active_at: 0,
             events: 0,
+            kinds: [0; Event::KINDS],
             sent: BTreeMap::new(),
             defect: None,
         };
@@ -120,7 +125,9 @@ impl World {
         self.now = at;
         self.recorder.now = at;
         self.events += 1;
-        self.recorder.trace.take(&(at, event.number()));
+        let (kind, detail) = event.number();
+        self.recorder.trace.take(&(at, kind, detail));
+        self.kinds[usize::from(kind)] += 1;
         if event.is_work() {
             self.in_flight -= 1;
             self.active_at = at;
@@ -180,6 +187,7 @@ impl World {
             }
             Event::ToWorker { life, worker, input } => self.tell_worker(life, worker, input),
             Event::ToEdge { life, message } => self.tell_edge(life, message),
+            Event::InboxHasRoom { life, worker, session } => self.inbox_has_room(life, worker, session),
             Event::Fault(fault) => self.begin_fault(fault),
             Event::FaultEnds(fault) => self.end_fault(fault),
         }
@@ -187,6 +195,8 @@ impl World {
 }
 
 impl Event {
+    pub(crate) const KINDS: usize = 21;
+
     /// Whether it is on its way, rather than a timer.
     fn is_work(&self) -> bool {
         !matches!(
@@ -216,6 +226,7 @@ impl Event {
             Self::Done { id, .. } => (15, id.0),
             Self::ToWorker { worker, .. } => (16, *worker as u64),
             Self::ToEdge { life, .. } => (17, u64::from(*life)),
+            Self::InboxHasRoom { session, .. } => (20, u64::from(session.slot)),
             Self::Fault(fault) => (18, *fault as u64),
             Self::FaultEnds(fault) => (19, *fault as u64),
         }

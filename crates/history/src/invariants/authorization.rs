@@ -27,6 +27,8 @@ fn check_revocations(index: &Index<'_>, findings: &mut Findings) {
     // By user: until when tokens are refused, since when, and the record.
     let mut revoked: BTreeMap<User, (u64, u64, usize)> = BTreeMap::new();
     let mut tokens = BTreeMap::new();
+    // A login that was begun before the revocation may be answered after it; its session then dies in time.
+    let mut begun = BTreeMap::new();
     for (number, record) in index.history.records.iter().enumerate() {
         if let Fact::Revocation(RevocationFact::Ok { user, issued_up_to }) = record.fact {
             let known = revoked.entry(user).or_insert((issued_up_to, record.t, number));
@@ -37,9 +39,14 @@ fn check_revocations(index: &Index<'_>, findings: &mut Findings) {
         }
         let Some(user) = index.history.user_of(record.process) else { continue };
         let at_once = match record.fact {
+            Fact::Login(LoginFact::Invoke { .. }) => {
+                begun.insert(record.process, number);
+                continue;
+            }
             Fact::Login(LoginFact::Ok { issued_at, .. }) => {
                 tokens.insert(record.process, issued_at);
-                true
+                let began = begun.remove(&record.process).unwrap_or(number);
+                revoked.get(&user).is_some_and(|(_, _, at)| began > *at)
             }
             Fact::Login(LoginFact::Closed) => {
                 tokens.remove(&record.process);
