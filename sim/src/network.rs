@@ -60,6 +60,7 @@ impl Network {
     }
 }
 
+#[allow(clippy::wrong_self_convention)] // directions, not conversions
 impl Link {
     /// When bytes sent to the server now arrive there.
     pub(crate) fn to_server(&mut self, now: u64, delay: u64) -> u64 {
