@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::outcome::Outcome;
 use crate::prerequisites::{self, WASM_TARGET};
-use crate::{deny, figures, process, python, tidy};
+use crate::{deny, process, python, tidy};
 
 /// What a step does.
 enum Work {
@@ -53,7 +53,6 @@ const STEPS: &[Step] = &[
     Step { name: "end to end", when: Full, minutes_max: 15, work: Cargo(&["test", "--release", "--package", "iris", "--locked", "--quiet", "--no-fail-fast"]) },
     Step { name: "python client", when: Full, minutes_max: 5, work: Own(python::run) },
     Step { name: "20 kills under load", when: Full, minutes_max: 5, work: Cargo(&["run", "--release", "--package", "iris", "--locked", "--quiet", "--", "bench", "crash", "--kills", "20", "--spawn"]) },
-    Step { name: "figures", when: Full, minutes_max: 8, work: Own(figures::run) },
     Step { name: "fuzz", when: Full, minutes_max: 10, work: Cargo(&["run", "--release", "--package", "iris-fuzz", "--locked", "--quiet", "--", "--inputs", "20000"]) },
     Step { name: "simulator's tests", when: Full, minutes_max: 15, work: Cargo(&["test", "--release", "--package", "iris-sim", "--locked", "--quiet", "--no-fail-fast"]) },
     Step { name: "1,000 seeds", when: Full, minutes_max: 10, work: Cargo(&["run", "--release", "--package", "iris-sim", "--locked", "--quiet", "--", "--seeds", "1000"]) },

@@ -251,7 +251,8 @@ fn half_a_frame_and_half_a_record_are_closed_in_time() {
     let world = World::new();
     let mut half_frame = Client::login(&world, "alice", Versions::ALL);
     let mut half_record = Client::login(&world, "bob", Versions::ALL);
-    let before = world.edge.statistics();
+    // A loop counts what it read after the client has its answer.
+    let before = world.wait_for("counted", |now| now.records_received == 2);
     half_frame.stream.write(&[2, 0, 200, 1, 2, 3]);
     half_record.stream.socket.write_all(&[23, 3, 3, 1, 0, 5, 5]).unwrap();
     let sealed = 5 + 6 + 1 + 16;
