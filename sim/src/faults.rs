@@ -118,6 +118,8 @@ impl World {
     /// Everything that is broken is repaired; what was lost stays lost.
     pub(crate) fn heal(&mut self) {
         self.is_traffic = false;
+        self.options.disk_ms_max = self.options.disk_ms_max.min(4);
+        self.options.slow_log_ms_max = 0;
         self.storage.set_capacity(None);
         // Faults that are planned end with the process that they were planned for.
         if self.storage.power_is_about_to_go() {

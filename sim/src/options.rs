@@ -42,7 +42,7 @@ pub struct Options {
     pub only_kills: bool,
     /// Of a hundred appends, so many are left in doubt.
     pub doubts_per_cent: u8,
-    /// Frames between workers come again and out of order.
+    /// Frames between workers come again, out of order, or never.
     pub unruly_frames: bool,
     /// An event loop's inbox overflows: of a session's pushes only the last is kept.
     pub inbox_overflows: bool,
@@ -71,7 +71,7 @@ impl Options {
             users: random.u16(2..=4),
             devices_per_user: random.u16(1..=2),
             workers: random.u16(1..=2),
-            vnodes: [1, 2, 4, 8][random.usize(..4)],
+            vnodes: [1, 2, 4, 8, 8][random.usize(..5)],
             server_version_1: random.u8(..6) == 0,
             devices_version_1: random.bool(),
             sealed: random.u8(..4) == 0,
@@ -81,7 +81,7 @@ impl Options {
             body_bytes_max: [40, 40, 200, 2_000][random.usize(..4)],
             latency_ms_max: random.u64(1..=40),
             disk_ms_max: [1, 4, 20, 60, 400][random.usize(..5)],
-            slow_log_ms_max: [0, 0, 300][random.usize(..3)],
+            slow_log_ms_max: [0, 300][random.usize(..2)],
             crash_every_ms: often(&mut random, 3, 700..=4_000),
             cut_every_ms: often(&mut random, 2, 200..=3_000),
             device_crash_every_ms: often(&mut random, 2, 400..=3_000),
@@ -95,7 +95,7 @@ impl Options {
             doubts_per_cent: [0, 0, 0, 10][random.usize(..4)],
             unruly_frames: random.bool(),
             inbox_overflows: random.u8(..3) == 0,
-            gathered_bytes_max: [3_000, 8_000, 1_000_000, 1_000_000][random.usize(..4)],
+            gathered_bytes_max: [8_000, 20_000, 1_000_000, 1_000_000][random.usize(..4)],
             waiting_max: [12, 1_000, 1_000][random.usize(..3)],
             stream_backlog_max: [12, 1_000, 1_000][random.usize(..3)],
             flush_bytes: [600, 2_000, 8_000, 100_000][random.usize(..4)],

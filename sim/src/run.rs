@@ -283,7 +283,7 @@ impl World {
         let history = std::mem::take(&mut self.recorder.history);
         Report {
             seed,
-            options: self.options,
+            options: Options::draw(seed),
             trace: std::hash::Hasher::finish(&self.recorder.trace),
             events: self.events,
             kinds: self.kinds.to_vec(),

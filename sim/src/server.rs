@@ -581,7 +581,7 @@ impl World {
         self.schedule(at, Event::ToEdge { life, message });
     }
 
-    /// Between workers a message may come late, twice, and overtaken by later ones.
+    /// Between workers a message may come late, twice, overtaken by later ones, or never.
     fn send_between(&mut self, to: WorkerIndex, input: Input, again: impl Fn() -> Input) {
         let (life, worker) = (self.server.life, usize::from(to.0));
         let unruly = self.options.unruly_frames;
@@ -590,7 +590,9 @@ impl World {
         if !unruly {
             return self.send_to_worker(worker, input);
         }
-        self.schedule(self.now + delay, Event::ToWorker { life, worker, input });
+        if self.random.u8(..16) > 0 {
+            self.schedule(self.now + delay, Event::ToWorker { life, worker, input });
+        }
         if twice {
             let delay = self.random.u64(0..60);
             self.schedule(self.now + delay, Event::ToWorker { life, worker, input: again() });
