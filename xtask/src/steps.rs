@@ -61,6 +61,9 @@ const STEPS: &[Step] = &[
     Step { name: "fuzz, briefly", when: Quick, minutes_max: 3, work: Cargo(&["run", "--package", "iris-fuzz", "--locked", "--quiet", "--", "--inputs", "200"]) },
 ];
 
+/// Benchmarks with thresholds: commands of their own, because a busy machine must not fail a test.
+pub(crate) const COMMANDS: &[&str] = &["figures"];
+
 /// Names of all steps, so that documents can refer to them.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     STEPS.iter().map(|step| step.name)

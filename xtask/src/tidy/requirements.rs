@@ -59,6 +59,10 @@ fn missing(tree: &Tree, proof: &str) -> Option<String> {
     if let Some(step) = proof.strip_prefix("step: ") {
         return (!steps::names().any(|name| name == step)).then(|| format!("no step is called {step}"));
     }
+    if let Some(command) = proof.strip_prefix("command: ") {
+        let known = steps::COMMANDS.contains(&command);
+        return (!known).then(|| format!("no command is called {command}"));
+    }
     let Some((path, test)) = proof.split_once("::") else {
         return Some(format!("{proof} is neither `path::test` nor `step: name`"));
     };
@@ -96,6 +100,8 @@ mod tests {
         assert_eq!(found("`crates/a/tests/b.rs::works`, `step: tidy`"), [""; 0]);
         assert_eq!(found(""), ["docs/requirements.md:1: MSG-1 names no test"]);
         assert_eq!(found("`step: nothing`"), ["docs/requirements.md:1: no step is called nothing"]);
+        assert_eq!(found("`command: figures`"), [""; 0]);
+        assert_eq!(found("`command: nothing`"), ["docs/requirements.md:1: no command is called nothing"]);
         assert_eq!(
             found("`crates/a/tests/c.rs::works`"),
             ["docs/requirements.md:1: crates/a/tests/c.rs does not exist"]
