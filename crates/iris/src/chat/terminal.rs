@@ -11,11 +11,12 @@ use iris_types::Timestamp;
 use super::input;
 use crate::cli::Chat;
 
-const HELP: &str = "\
-  /to USER        whom your lines go to
-  /history [N]    the last N messages with them (20)
-  /list           your conversations
-  /quit           leave; what is not sent yet waits for you";
+const HELP: &str = concat!(
+    "  /to USER        whom your lines go to\n",
+    "  /history [N]    the last N messages with them (20)\n",
+    "  /list           your conversations\n",
+    "  /quit           leave; what is not sent yet waits for you",
+);
 
 /// Messages shown by `/history` unless a number is given.
 const HISTORY: NonZeroU64 = NonZeroU64::MIN.saturating_add(19);
