@@ -126,6 +126,10 @@ impl Logs for LocalEngine {
         };
         Ok(logs.values().map(info).collect())
     }
+
+    fn cut(&self) -> Result<std::collections::BTreeSet<LogId>, StoreError> {
+        crate::quarantine::cut_logs(&*self.shared.disk).map_err(StoreError::from)
+    }
 }
 
 impl LogState {

@@ -1,9 +1,12 @@
 //! Moving a damaged file aside, on an operator's word: `iris admin quarantine`.
 //!
 //! Nothing is deleted: damaged bytes go to the quarantine as they are. What follows them in their log goes with
-//! them, and the log is sealed at the last good chunk.
+//! them, and the log is sealed at the last good chunk. What lies in the quarantine is how a later start knows that
+//! a run is missing, or a log short, with the operator's knowledge.
 
-use iris_store::LogEnd;
+use std::collections::BTreeSet;
+
+use iris_store::{LogEnd, Quarantined};
 use iris_types::{LogId, Position};
 
 use crate::catalog::LogEntry;
@@ -102,6 +105,24 @@ fn move_runs(disk: &dyn Disk, name: &str, short: &str) -> Result<Loss, Quarantin
     Ok(Loss { kept: vec![kept], lost })
 }
 
+/// Logs of which a damaged segment lies in the quarantine. (A torn tail has its place behind its name.)
+pub(crate) fn cut_logs(disk: &dyn Disk) -> Result<BTreeSet<LogId>, DiskError> {
+    let moved = disk.list(QUARANTINE)?;
+    Ok(moved.iter().filter_map(|short| segment::parse_name(short)).map(|(log, _)| log).collect())
+}
+
+/// Runs whose file lies in the quarantine, as far as the files can tell.
+pub(crate) fn moved_runs(disk: &dyn Disk) -> Result<Quarantined, DiskError> {
+    let mut found = Quarantined::default();
+    for short in disk.list(QUARANTINE)?.iter().filter(|short| run_file::parse_name(short).is_some()) {
+        match run_file::read(disk, &format!("{QUARANTINE}/{short}"))? {
+            Ok(index) => found.names.extend(index.runs.iter().map(|run| run.name)),
+            Err(_) => found.is_partly_unknown = true,
+        }
+    }
+    Ok(found)
+}
+
 /// The good part of a log in front of the damage.
 struct Good {
     last: u64,
@@ -172,7 +193,7 @@ fn move_segments(
     Ok(Loss { kept, lost })
 }
 
-fn numbers(disk: &dyn Disk, log: LogId) -> Result<std::collections::BTreeSet<u32>, DiskError> {
+fn numbers(disk: &dyn Disk, log: LogId) -> Result<BTreeSet<u32>, DiskError> {
     let parsed = disk.list(LOGS)?;
     Ok(parsed
         .iter()

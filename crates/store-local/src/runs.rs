@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
-use iris_store::{NewRun, RunInfo, Runs, StoreError};
+use iris_store::{NewRun, Quarantined, RunInfo, Runs, StoreError};
 use iris_types::RunName;
 
 use crate::durable::{self, lock};
@@ -89,6 +89,10 @@ impl Runs for LocalEngine {
         }
         self.shared.runs_mut().drop_runs(names);
         self.shared.remove_files(&dead_files)
+    }
+
+    fn quarantined(&self) -> Result<Quarantined, StoreError> {
+        crate::quarantine::moved_runs(&*self.shared.disk).map_err(StoreError::from)
     }
 
     fn compact(&self) -> Result<(), StoreError> {

@@ -21,7 +21,7 @@ pub mod sealed;
 pub use error::StoreError;
 pub use logs::{Appended, Doubt, LogChunk, LogEnd, LogInfo, Logs, Resolved};
 pub use registers::{Change, Compared, Registers, Value, Version};
-pub use runs::{NewRun, RunInfo, Runs};
+pub use runs::{NewRun, Quarantined, RunInfo, Runs};
 
 /// The three traits of one engine, as one handle.
 #[derive(Clone)]

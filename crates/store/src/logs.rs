@@ -1,5 +1,7 @@
 //! Commit logs.
 
+use std::collections::BTreeSet;
+
 use iris_types::{ChunkId, LogId, Position};
 
 use crate::StoreError;
@@ -58,6 +60,14 @@ pub trait Logs: Send + Sync {
     /// # Errors
     /// Any.
     fn list(&self) -> Result<Vec<LogInfo>, StoreError>;
+
+    /// Logs that an operator cut at a damaged place, knowing what is lost. Engines without quarantine have none.
+    ///
+    /// # Errors
+    /// Any.
+    fn cut(&self) -> Result<BTreeSet<LogId>, StoreError> {
+        Ok(BTreeSet::new())
+    }
 }
 
 /// What became of an append.

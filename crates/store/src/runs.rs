@@ -1,5 +1,7 @@
 //! Immutable runs of derived state.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use iris_types::{RunName, VnodeId};
 
@@ -33,6 +35,14 @@ pub trait Runs: Send + Sync {
     /// Any; what was not dropped may be dropped again.
     fn drop_runs(&self, names: &[RunName]) -> Result<(), StoreError>;
 
+    /// Runs that an operator moved aside because they were damaged. Engines without quarantine have none.
+    ///
+    /// # Errors
+    /// Any.
+    fn quarantined(&self) -> Result<Quarantined, StoreError> {
+        Ok(Quarantined::default())
+    }
+
     /// Moves live runs out of shared files that hold mostly dropped ones, so that their space comes back.
     /// Engines without shared files have nothing to do.
     ///
@@ -40,6 +50,22 @@ pub trait Runs: Send + Sync {
     /// Any; nothing is lost.
     fn compact(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+/// Runs moved aside by an operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quarantined {
+    pub names: BTreeSet<RunName>,
+    /// A file among them cannot tell what was in it: any run that is missing may have been.
+    pub is_partly_unknown: bool,
+}
+
+impl Quarantined {
+    /// Whether it is no surprise that this run is missing.
+    #[must_use]
+    pub fn explains(&self, run: RunName) -> bool {
+        self.is_partly_unknown || self.names.contains(&run)
     }
 }
 

@@ -210,7 +210,8 @@ pub(crate) enum Outcome {
     Checked(Result<(), TableError>),
     Compared(Result<Compared, StoreError>),
     Directory(Result<Vec<(String, Value)>, StoreError>),
-    Streams(Result<Vec<(VnodeId, StreamRows)>, TableError>),
+    /// `None`: an operator moved a run aside that may hold some.
+    Streams(Result<Vec<(VnodeId, Option<StreamRows>)>, TableError>),
     Loaded(Vec<Result<ReadResult, TableError>>),
     Flushed(Result<Vec<(VnodeId, Vec<BuiltRun>)>, StoreError>),
     Merged(Result<Option<BuiltRun>, MergeError>),
@@ -223,6 +224,8 @@ pub(crate) struct Survey {
     pub(crate) logs: Vec<LogInfo>,
     pub(crate) directory: Vec<(String, Value)>,
     pub(crate) runs: Vec<RunInfo>,
+    /// Logs that an operator cut.
+    pub(crate) cut: std::collections::BTreeSet<LogId>,
 }
 
 /// A vnode's stream rows.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use iris_store::{Engine, NewRun, Runs, StoreError};
+use iris_store::{Engine, NewRun, Quarantined, Runs, StoreError};
 use iris_tables::{
     BlockCache, BlockError, Blocks, BuiltRun, Direction, Limit, MemTable, RunSet, Table, TableError, Window,
     merge,
@@ -65,10 +65,10 @@ pub fn execute(call: Call, engine: &Engine, cache: &SharedCache) -> CallResult {
         Work::Survey => Outcome::Survey(survey(engine)),
         Work::Seal(ids) => Outcome::Sealed(ids.iter().map(|id| logs.seal(*id)).collect()),
         Work::Recover(work) => Outcome::Recovered(recover::recover(work, engine)),
-        Work::Check(sets) => Outcome::Checked(sets.iter().try_for_each(|set| set.check(&uncached))),
+        Work::Check(sets) => Outcome::Checked(check(&sets, engine, &uncached)),
         Work::CompareAndSet(changes) => Outcome::Compared(engine.registers.compare_and_set(&changes)),
         Work::ReadDirectory => Outcome::Directory(engine.registers.scan(directory::PREFIX)),
-        Work::LoadStreams(sets) => Outcome::Streams(load_streams(&sets, &uncached)),
+        Work::LoadStreams(sets) => Outcome::Streams(load_streams(&sets, engine, &uncached)),
         Work::Trim { log, before } => Outcome::Done(logs.trim(log, before)),
         Work::Load(reads) => Outcome::Loaded(reads.iter().map(|read| load(read, &blocks)).collect()),
         Work::Flush(work) => Outcome::Flushed(flush(work, engine)),
@@ -122,7 +122,18 @@ pub(crate) fn put_runs<'a>(
 fn survey(engine: &Engine) -> Result<Survey, StoreError> {
     let logs = engine.logs.list()?;
     let directory = engine.registers.scan(directory::PREFIX)?;
-    Ok(Survey { logs, directory, runs: engine.runs.list()? })
+    Ok(Survey { logs, directory, runs: engine.runs.list()?, cut: engine.logs.cut()? })
+}
+
+/// A run that an operator moved aside is missed by those who need it, not by the start.
+fn check(sets: &[RunSet], engine: &Engine, blocks: &dyn Blocks) -> Result<(), TableError> {
+    let quarantined = quarantined(engine);
+    sets.iter().try_for_each(|set| set.check_but(&|run| quarantined.explains(run), blocks))
+}
+
+/// What cannot be asked for explains nothing.
+fn quarantined(engine: &Engine) -> Quarantined {
+    engine.runs.quarantined().unwrap_or_default()
 }
 
 fn load(read: &Read, blocks: &dyn Blocks) -> Result<ReadResult, TableError> {
@@ -139,20 +150,26 @@ fn load(read: &Read, blocks: &dyn Blocks) -> Result<ReadResult, TableError> {
 
 fn load_streams(
     sets: &[(VnodeId, RunSet)],
+    engine: &Engine,
     blocks: &dyn Blocks,
-) -> Result<Vec<(VnodeId, StreamRows)>, TableError> {
+) -> Result<Vec<(VnodeId, Option<StreamRows>)>, TableError> {
+    let quarantined = quarantined(engine);
     let all = Limit { rows: usize::MAX, bytes: usize::MAX };
     let scan = |set: &RunSet, table, from: &[u8], to: &[u8]| {
         set.scan(table, from, to, Direction::Forward, all, blocks)
     };
-    let load = |(vnode, set): &(VnodeId, RunSet)| {
+    let load = |set: &RunSet| {
         let outgoing = scan(set, Table::Head, b"s", b"t")?;
         // Without a stream there is no forward; looking for some would read the whole table.
         let forwards =
             if outgoing.is_empty() { Vec::new() } else { scan(set, Table::Stream, &[0], &[0xff; 11])? };
-        Ok((*vnode, StreamRows { outgoing, watermarks: scan(set, Table::Head, b"w", b"x")?, forwards }))
+        Ok(StreamRows { outgoing, watermarks: scan(set, Table::Head, b"w", b"x")?, forwards })
     };
-    sets.iter().map(load).collect()
+    let load_or_miss = |(vnode, set): &(VnodeId, RunSet)| match load(set) {
+        Err(TableError::Missing { run, .. }) if quarantined.explains(run) => Ok((*vnode, None)),
+        rows => rows.map(|rows| (*vnode, Some(rows))),
+    };
+    sets.iter().map(load_or_miss).collect()
 }
 
 fn flush(mut work: Flush, engine: &Engine) -> Result<Vec<(VnodeId, Vec<BuiltRun>)>, StoreError> {

@@ -32,6 +32,9 @@ pub(crate) struct Hosted {
     pub(crate) generation: u64,
     /// When the oldest row of `active` came.
     pub(crate) oldest: Option<Monotonic>,
+    /// Its streams cannot be read, for an operator moved a run aside that may hold some: nothing may be decided
+    /// here, and everything asked for is answered with `data_corrupt`.
+    pub(crate) is_damaged: bool,
     pub(crate) outgoing: Map<VnodeId, Outgoing>,
     pub(crate) incoming: Map<VnodeId, Incoming>,
     /// Ends of streams as committed since the last flush began: they change with most messages and nobody reads
@@ -77,6 +80,7 @@ impl Hosted {
             runs,
             generation: 1,
             oldest: None,
+            is_damaged: false,
             outgoing: Map::default(),
             incoming: Map::default(),
             ends: Map::default(),

@@ -150,7 +150,7 @@ impl Worker {
         let found = keys.each_ref().map(|key| hosted.find(Table::Head, key));
         let generation = hosted.generation;
         match found {
-            [Found::Known(last), Found::Known(trimmed), Found::Known(devices)] => {
+            [Found::Known(last), Found::Known(trimmed), Found::Known(devices)] if !hosted.is_damaged => {
                 self.user_found(slot, [last, trimmed, devices]);
             }
             _ => {
@@ -169,6 +169,9 @@ impl Worker {
         result: Result<ReadResult, TableError>,
     ) {
         let Some(vnode) = self.users.get(slot).map(|user| user.vnode) else { return };
+        if self.hosted(vnode).is_some_and(|hosted| hosted.is_damaged) {
+            return self.user_failed(slot, ErrorCode::DataCorrupt);
+        }
         let is_current = self.hosted(vnode).is_some_and(|hosted| hosted.generation == generation);
         match result {
             // The runs changed meanwhile, what memory held may be in newer ones.
@@ -247,8 +250,8 @@ impl Worker {
         let key = rows::conversation_key(id);
         let generation = hosted.generation;
         match hosted.find(Table::Head, &key) {
-            Found::Known(value) => self.conversation_found(slot, value),
-            Found::Unknown => {
+            Found::Known(value) if !hosted.is_damaged => self.conversation_found(slot, value),
+            Found::Known(_) | Found::Unknown => {
                 let what = ReadWhat::Keys(vec![(Table::Head, key)]);
                 self.push_read(vnode, what, Target::Conversation { slot, generation });
             }
@@ -257,6 +260,9 @@ impl Worker {
 
     fn conversation_read(&mut self, slot: u32, generation: u64, result: Result<ReadResult, TableError>) {
         let Some(vnode) = self.conversations.get(slot).map(|state| state.vnode) else { return };
+        if self.hosted(vnode).is_some_and(|hosted| hosted.is_damaged) {
+            return self.conversation_failed(slot, ErrorCode::DataCorrupt);
+        }
         let is_current = self.hosted(vnode).is_some_and(|hosted| hosted.generation == generation);
         match result.map(only_value) {
             Ok(_) if !is_current => self.load_conversation(slot),

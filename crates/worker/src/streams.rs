@@ -220,7 +220,8 @@ impl Worker {
     /// Takes a frame at its destination.
     pub(crate) fn frame(&mut self, frame: Frame) {
         let (source, destination) = (frame.source, frame.destination);
-        if !self.is_serving() || self.hosted(destination).is_none() {
+        // A vnode that does not know its watermarks cannot tell what is new.
+        if !self.is_serving() || self.hosted(destination).is_none_or(|hosted| hosted.is_damaged) {
             return;
         }
         let mut duplicate = false;

@@ -34,6 +34,8 @@ pub(crate) struct Takeover {
     ends: BTreeMap<LogId, LogEnd>,
     manifests: BTreeMap<VnodeId, Manifest>,
     garbage: Vec<RunName>,
+    /// Logs that an operator cut.
+    cut: BTreeSet<LogId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,6 +128,7 @@ impl Worker {
 
     fn surveyed(&mut self, takeover: &mut Takeover, survey: Survey) -> Result<(), Refused> {
         let is_alone = self.config.placement.workers() == 1;
+        takeover.cut = survey.cut;
         let total = survey.directory.len();
         for (key, value) in survey.directory {
             let malformed = |error: Malformed| format!("{key}: {error}");
@@ -178,7 +181,8 @@ impl Worker {
         let mut tails: BTreeMap<LogId, Vec<Tenure>> = BTreeMap::new();
         for (vnode, (_, entry)) in &takeover.entries {
             let last = takeover.ends.get(&entry.log).map_or(Position::ZERO, |end| end.last);
-            if entry.start > last {
+            // What lies between was in runs already; what came after is what the operator was told is lost.
+            if entry.start > last && !takeover.cut.contains(&entry.log) {
                 let (start, key) = (entry.start, directory::key(*vnode));
                 return Err(format!("{key} starts at {start} of log {}, which ends at {last}", entry.log));
             }
@@ -260,12 +264,20 @@ impl Worker {
         self.call(Work::LoadStreams(sets), Context::Takeover);
     }
 
-    fn serve(&mut self, takeover: &mut Takeover, streams: Vec<(VnodeId, StreamRows)>) -> Result<(), Refused> {
+    fn serve(
+        &mut self,
+        takeover: &mut Takeover,
+        streams: Vec<(VnodeId, Option<StreamRows>)>,
+    ) -> Result<(), Refused> {
         let bytes = self.log.bytes;
         for (vnode, rows) in streams {
             let malformed = |error: Malformed| format!("streams of vnode {}: {error}", vnode.0);
             let Some(hosted) = self.hosted_mut(vnode) else { continue };
             hosted.start_bytes = bytes;
+            let Some(rows) = rows else {
+                hosted.is_damaged = true;
+                continue;
+            };
             let unconfirmed = load_streams(hosted, rows).map_err(malformed)?;
             unconfirmed.into_iter().for_each(|destination| self.resume_stream(vnode, destination));
             self.merging.look_at(vnode);

@@ -76,6 +76,10 @@ impl Logs for SealedLogs {
     fn list(&self) -> Result<Vec<LogInfo>, StoreError> {
         self.inner.list()
     }
+
+    fn cut(&self) -> Result<std::collections::BTreeSet<LogId>, StoreError> {
+        self.inner.cut()
+    }
 }
 
 /// Unique under the log's key: a position holds one chunk for ever, and a repeated chunk has the same bytes. The

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use iris_types::RunName;
 
 use super::cipher::{EPOCH_BYTES, Keys, Kind, NONCE_BYTES, Subkeys};
-use crate::{NewRun, RunInfo, Runs, StoreError};
+use crate::{NewRun, Quarantined, RunInfo, Runs, StoreError};
 
 pub(super) struct SealedRuns {
     inner: Arc<dyn Runs>,
@@ -51,6 +51,10 @@ impl Runs for SealedRuns {
 
     fn drop_runs(&self, names: &[RunName]) -> Result<(), StoreError> {
         self.inner.drop_runs(names)
+    }
+
+    fn quarantined(&self) -> Result<Quarantined, StoreError> {
+        self.inner.quarantined()
     }
 
     fn compact(&self) -> Result<(), StoreError> {
