@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use iris_store::StoreError;
 use iris_tables::{BuiltRun, Direction, MemTable, Table, Window};
-use iris_types::limits::{QUIET_FLUSH_BYTES, QUIET_MS};
+use iris_types::limits::{FLUSH_CYCLE_BYTES_MAX, QUIET_FLUSH_BYTES, QUIET_MS};
 use iris_types::planted::{Bug, is_planted};
 use iris_types::{Monotonic, Offset, Position, UserId, VnodeId};
 use iris_vnode::rows;
@@ -113,13 +113,7 @@ impl Worker {
 
     fn begin_flush(&mut self, is_pressed: bool) {
         let (start, start_bytes) = (self.log.position, self.log.bytes);
-        let due: Vec<VnodeId> = self
-            .vnodes
-            .iter()
-            .flatten()
-            .filter(|one| self.is_flush_due(one, is_pressed))
-            .map(|one| one.id)
-            .collect();
+        let due = self.due_vnodes(is_pressed);
         self.bump_starts();
         if due.is_empty() {
             return;
@@ -130,6 +124,23 @@ impl Worker {
             self.publish_flush(Vec::new());
         }
         self.write_frozen();
+    }
+
+    /// The vnodes of the next cycle, those with the oldest rows first: as many as one cycle may hold, because its
+    /// rows are in memory several times while they are built, sealed and written. The others follow at once.
+    fn due_vnodes(&mut self, is_pressed: bool) -> Vec<VnodeId> {
+        let due = self.vnodes.iter().flatten().filter(|one| self.is_flush_due(one, is_pressed));
+        let mut due: Vec<_> = due.map(|one| (one.oldest, one.id, one.active.bytes())).collect();
+        due.sort_unstable();
+        let mut bytes = 0;
+        let fits = |(_, _, size): &&(Option<Monotonic>, VnodeId, usize)| {
+            let is_first = bytes == 0;
+            bytes += size;
+            is_first || bytes <= FLUSH_CYCLE_BYTES_MAX
+        };
+        let taken: Vec<VnodeId> = due.iter().take_while(fits).map(|(_, vnode, _)| *vnode).collect();
+        self.flush.is_wanted |= taken.len() < due.len();
+        taken
     }
 
     fn is_flush_due(&self, hosted: &Hosted, is_pressed: bool) -> bool {
