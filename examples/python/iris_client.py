@@ -1,595 +1,600 @@
 #!/usr/bin/env python3
 """A client of the Iris protocol (docs/protocol.md), both versions, standard library only.
 
-As a library:
-
-    settings = Settings("127.0.0.1:7443", "ca.pem", "alice", "py", lambda: token)
-    async with Client(settings, Store("alice.db")) as client:
-        receipt = await client.send("bob", "hello")     # retried until it is durable or refused
-        async for event in client.events():             # Message, Gap or PageEnd, stored already
-            print(event)
-
-As a command: `iris_client.py --help`.
+Class `Client` is for one thread: pings and acknowledgements go out inside its calls.
 """
 
-from __future__ import annotations
-
 import argparse
-import asyncio
-import itertools
+import contextlib
+import io
+import json
 import random
+import re
+import secrets
+import socket
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count, groupby, islice
 from pathlib import Path
-from typing import Final
+from typing import Any
 
-from iris_link import Clock, Link, Settings, new_id
-from iris_store import Message, Outgoing, Receipt, Store
-from iris_wire import (
-    DIRECTIONS,
-    NAME,
-    PAYLOAD_BYTES_MAX,
-    TEXT,
-    Body,
-    Frame,
-    IrisError,
-    ProtocolError,
-    encode,
-)
-
-PAGES_IN_FLIGHT_MAX: Final = 8
 LOGIN_ANSWER_S, PING_S, WAITING_PING_S, PONG_S_MAX = 15.0, 120.0, 10.0, 20.0
-ACKNOWLEDGE_EVERY: Final = 64
+LOOK_S, SENDING_LOOK_S = 0.1, 0.001  # how long to wait for the server before sending on
+NAME = re.compile(rb"[A-Za-z0-9._@+-]{1,64}")
+DIRECTIONS = ("latest", "before", "after")
+KINDS = ("Delivery", "OwnSent", "Sent")
+TEXT, PAYLOAD_BYTES_MAX = 1, 65_535
+
+# Every frame: opcode, name and fields, as section 4 of the document lists them; then items.
+TABLE = """
+    01 Hello versions:4 capabilities:4
+    02 Authenticate token:token device:name nonce:id at:8
+    03 Sync request:4 after:8
+    04 Acknowledge up_to:8
+    05 SendMessage request:4 id:id previous:id? to:name body:body
+    06 ReadHistory request:4 with:name from:direction seq:8 limit:2
+    07 ListConversations request:4 after:id? limit:2
+    08 Ping token:8
+    20 SendBatch items:SendMessage+
+    81 ServerHello version:1 capabilities:4
+    82 Ready cursor:8 last:8 server_time:8 body_bytes_max:4 batch_items_max:2 \
+       requests_in_flight_max:2 window_entries_max:4 window_bytes_max:4 idle_ms_max:4
+    83 Refused request:4 code:2 retryable:flag retry_after_ms:4 server_time:8
+    84 Sent request:4 id:id conversation:id seq:8 sent_at:8 offset:8
+    85 Delivery offset:8 conversation:id seq:8 id:id from:name with:peer sent_at:8 body:body
+    86 OwnSent offset:8 conversation:id seq:8 id:id sent_at:8
+    87 Gap first:8 last:8
+    88 PageEnd request:4 last:8 log_end:8 live:flag
+    89 SyncNeeded last:8
+    8a HistoryEntry request:4 entry:Entry
+    8b HistoryEnd request:4 conversation:id more:flag
+    8c Conversations request:4 more:flag items:Conversation*
+    8d Pong token:8
+    8e Drain reconnect_after_ms:4 jitter_ms:4
+    8f Closed code:2 retryable:flag retry_after_ms:4
+    a0 Batch items:Kind+
+    a1 HistoryBatch request:4 entries:Entry+
+    00 Entry seq:8 id:id from:name sent_at:8 body:body
+    00 Conversation conversation:id with:name last_seq:8
+"""
+ROWS = [row.split() for row in TABLE.strip().splitlines()]
+LAYOUTS = {name: [field.split(":") for field in fields] for _, name, *fields in ROWS}
+OPCODES = {name: int(opcode, 16) for opcode, name, *_ in ROWS}
+NAMES = {opcode: name for name, opcode in OPCODES.items() if opcode >= 0x80}
+ERRORS = {
+    0: "disconnected", 100: "bad_frame", 101: "unknown_opcode", 102: "unsupported_version",
+    103: "wrong_state", 104: "timed_out", 200: "bad_token", 201: "token_expired",
+    202: "token_revoked", 203: "stale_timestamp", 204: "nonce_replayed", 205: "replaced",
+    206: "invalid_name", 207: "too_many_devices", 300: "invalid_body", 301: "id_conflict",
+    302: "id_too_old", 303: "id_in_future", 304: "out_of_order", 305: "invalid_id",
+    400: "cursor_ahead", 401: "not_member", 500: "busy", 501: "storage_full",
+    502: "data_corrupt", 503: "draining", 504: "unavailable",
+}  # fmt: skip
 
 
-# ---- the client -------------------------------------------------------------------------------
+class Frame(dict[str, Any]):
+    """The fields of a frame by their names in the document; ids are in hex."""
+
+    def __init__(self, name: str, /, **values: Any) -> None:
+        super().__init__(values)
+        self.name = name
 
 
-def backoff_s(attempt: int, at_least_ms: int = 0) -> float:
+class IrisError(Exception):
+    """A Refused or a Closed; without one, the connection just ended."""
+
+    def __init__(self, frame: Frame | None = None) -> None:
+        frame = frame or Frame("", code=0, retryable=True, retry_after_ms=0)
+        self.retryable, self.after_ms = frame["retryable"], frame["retry_after_ms"]
+        self.server_time = frame.get("server_time", 0)
+        self.name = ERRORS.get(frame["code"], f"error {frame['code']}")
+        super().__init__(self.name)
+
+
+@dataclass(frozen=True)
+class Body:
+    kind: int
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.data.decode() if self.kind == TEXT else self.data.hex()
+
+
+class Source(io.BytesIO):
+    """A payload that is read from its front; ValueError where it breaks the protocol."""
+
+    def take(self, size: int) -> bytes:
+        if len(data := self.read(size)) < size:
+            raise ValueError("the payload ends inside a field")
+        return data
+
+    def number(self, size: int, low: int = 0, high: int = 2**64) -> int:
+        value = int.from_bytes(self.take(size), "big")
+        if not low <= value <= high:
+            raise ValueError(f"a field may not be {value}")
+        return value
+
+    def word(self) -> str:
+        name = self.take(self.number(1))
+        if name and not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a name")
+        return name.decode()
+
+    def field(self, kind: str) -> Any:
+        """One field of the kind that the table names."""
+        if kind[-1] in "+*":
+            return [self.field(kind[:-1]) for _ in range(self.number(2, int(kind[-1] == "+")))]
+        if kind == "Kind":
+            return self.fields(KINDS[self.number(1, 1, len(KINDS)) - 1])
+        return READ[kind](self) if kind in READ else self.fields(kind)
+
+    def fields(self, name: str) -> Frame:
+        """All the fields of a frame or of an item."""
+        frame = Frame(name)
+        for each, kind in LAYOUTS[name]:
+            value = self.field(kind)
+            frame[each] = frame["from"] if kind == "peer" and not value else value
+        return frame
+
+
+READ: dict[str, Callable[[Source], Any]] = {
+    **{size: lambda source, size=int(size): source.number(size) for size in "1248"},
+    "flag": lambda source: bool(source.number(1, 0, 1)),
+    "id": lambda source: source.take(16).hex(),
+    "body": lambda source: Body(source.number(1), source.take(source.number(2))),
+    "name": Source.word,
+    "peer": Source.word,
+}
+WRITE: dict[str, Callable[[Any], bytes]] = {
+    **{size: lambda value, size=int(size): value.to_bytes(size, "big") for size in "1248"},
+    "direction": lambda value: bytes([DIRECTIONS.index(value)]),
+    "id": bytes.fromhex,
+    "id?": lambda value: bytes([value is not None]) + bytes.fromhex(value or ""),
+    "token": lambda value: WRITE["2"](len(value)) + value.encode(),
+    "name": lambda value: WRITE["1"](len(value)) + value.encode(),
+    "body": lambda body: bytes([body.kind]) + WRITE["2"](len(body.data)) + body.data,
+    "SendMessage+": lambda items: WRITE["2"](len(items)) + b"".join(map(payload, items)),
+}
+
+
+def decode(data: bytes) -> Frame:
+    """A server's frame, header included; one without a name if the opcode is not known."""
+    if data[0] not in NAMES:
+        return Frame("")
+    source = Source(data[3:])
+    frame = source.fields(NAMES[data[0]])
+    while source.read(1):  # a tagged field: none is needed here
+        source.take(source.number(2))
+    return frame
+
+
+def payload(values: dict[str, Any], name: str = "SendMessage") -> bytes:
+    return b"".join(WRITE[kind](values[each]) for each, kind in LAYOUTS[name])
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of a client's frame, header included."""
+    data = payload(frame, frame.name)
+    return bytes([OPCODES[frame.name]]) + WRITE["2"](len(data)) + data
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Whom to talk to, and as whom. `token` is asked anew for each login."""
+
+    server: str
+    ca: str
+    user: str
+    device: str
+    token: Callable[[], str]
+    protocol: int = 2
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def new_id(at_ms: int) -> str:
+    """A UUID version 7, in hex."""
+    bits = at_ms << 80 | 7 << 76 | random.getrandbits(12) << 64 | 2 << 62 | random.getrandbits(62)
+    return f"{bits:032x}"
+
+
+def backoff_s(attempt: int, at_least_ms: int) -> float:
     return max(random.uniform(0, min(60.0, 0.5 * 2 ** min(attempt, 10))), at_least_ms / 1000)
 
 
-@dataclass
-class Lane:
-    """The unanswered messages to one user, in order."""
+class Link:
+    """One TLS connection, logged in, as frames."""
 
-    pending: dict[str, Outgoing] = field(default_factory=dict)
-    held: bool = False  # a message was refused, but may be sent again when all are answered
-    after_ms: int = 0
-    attempt: int = 0
+    def __init__(self, settings: Settings, at_ms: int) -> None:
+        context = ssl.create_default_context(cafile=settings.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        host, _, port = settings.server.rpartition(":")
+        connection = socket.create_connection((host, int(port)), LOGIN_ANSWER_S)
+        self.socket = context.wrap_socket(connection, server_hostname=host)
+        self._buffer, self.heard = b"", time.monotonic()
+        login = {"token": settings.token().strip(), "device": settings.device, "at": at_ms}
+        hello = Frame("Hello", versions=(1 << settings.protocol) - 1, capabilities=0)
+        self.write(hello, Frame("Authenticate", **login, nonce=secrets.token_hex(16)))
+        self.version: int = self._answer()["version"]
+        self.ready = self._answer()
 
-    def sendable(self) -> Iterator[tuple[Outgoing, str | None]]:
-        """What may go out now, each with the message that it follows."""
-        items = [] if self.held else list(self.pending.values())
-        previous = None
-        for item in items:
-            if not item.in_flight:
-                yield item, previous
-            previous = item.id
+    def _answer(self) -> Frame:
+        frame = next(self.read(LOGIN_ANSWER_S), None)
+        if not frame or frame.name == "Refused":
+            raise IrisError(frame)
+        return frame
+
+    def write(self, *frames: Frame) -> None:
+        self.socket.settimeout(PONG_S_MAX)
+        self.socket.sendall(b"".join(map(encode, frames)))
+        self.wrote = time.monotonic()
+
+    def read(self, wait_s: float) -> Iterator[Frame]:
+        """What has come; of batches, their items. Raises Closed, and EOFError at the end."""
+        self.socket.settimeout(wait_s)
+        while len(self._buffer) < 3 + int.from_bytes(self._buffer[1:3], "big"):
+            try:
+                data = self.socket.recv(1 << 16)
+            except TimeoutError:
+                return
+            if not data:
+                raise EOFError("the server ended the connection")
+            self._buffer, self.heard = self._buffer + data, time.monotonic()
+        while len(self._buffer) >= (end := 3 + int.from_bytes(self._buffer[1:3], "big")):
+            frame, self._buffer = decode(self._buffer[:end]), self._buffer[end:]
+            if frame.name == "Closed":
+                raise IrisError(frame)
+            yield from frame["items"] if frame.name == "Batch" else [frame]
 
 
-@dataclass
-class Query:
-    """A request that waits for its answer, and the history entries that came before it."""
+class Request(Frame):
+    """A request, its answer, and the history entries that came before that."""
 
-    future: asyncio.Future[Frame]
-    entries: list[Frame] = field(default_factory=list)
+    in_flight = False
+    answer: Frame | IrisError | None = None
+    entries: tuple[Frame, ...] = ()
 
 
 class Client:
-    """A device that stays connected: it reconnects, sends again, and syncs from its cursor."""
+    """A device: it connects again, asks again, and syncs from its cursor (or the server's)."""
 
-    def __init__(self, settings: Settings, store: Store | None = None) -> None:
-        self.settings, self.store, self.version = settings, store or Store(), 0
-        self._clock = Clock()
+    def __init__(self, settings: Settings, cursor: int | None = None) -> None:
+        self.settings, self.cursor, self._ahead_ms = settings, cursor, 0
+        self._attempt, self._pinged, self._connect_at = 0, 0.0, 0.0
+        self._requests: dict[int, Request] = {}  # without an answer, in order
+        self._numbers = (number % 0xFFFFFFFE + 1 for number in count())
+        self._held, self._refusals, self._send_at = False, 0, 0.0
+        self._queue: list[Frame] = []  # Sync and Acknowledge
+        self._events: deque[Frame] = deque()
+        self._receiving = self._syncing = False
+        self._drain: Frame | None = None
         self._link: Link | None = None
-        self._ready, self._drain = Frame("Ready"), Frame("Drain")
-        self._usable = asyncio.Event()  # connected, or failed for good
-        self._failure: BaseException | None = None
-        self._requests: dict[int, Outgoing | Query] = {}
-        self._numbers = itertools.count(1)
-        self._lanes: dict[str, Lane] = {}
-        self._pages = asyncio.Semaphore(PAGES_IN_FLIGHT_MAX)
-        self._events: asyncio.Queue[Frame | BaseException] = asyncio.Queue()
-        self._receiving = self._pumping = False
-        self._sync_request = self._expected = self._acknowledged = self._taken = 0
+        self._until(lambda: self._link)
 
-    async def __aenter__(self) -> Client:
-        for item in self.store.unsent():
-            self._lanes.setdefault(item.to, Lane()).pending[item.id] = item
-        self._task = asyncio.create_task(self._run())
-        await self._wait()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._acknowledge()
-        link, self._failure = self._link, self._failure or EOFError("the client is closed")
-        if link:
-            await link.close()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._disconnected()
-
-    # What an application calls
-
-    async def send(self, to: str, body: str | bytes, kind: int = TEXT) -> Receipt:
-        """Sends a message, again if need be, until it is durable or refused for good.
-
-        After `id_too_old` the message may be in the history: look there before sending it anew.
-        """
+    def post(self, to: str, body: str | bytes, kind: int = TEXT) -> Request:
+        """Queues a message; any call that waits sends it."""
         data = body.encode() if isinstance(body, str) else body
-        if not NAME.fullmatch(to) or not 1 <= len(data) <= self._ready["body_bytes_max"]:
-            raise ValueError("not a user's name, or a body of a length that is not allowed")
-        item = Outgoing(new_id(self._clock.now()), to, Body(kind, data))
-        self.store.queue(item)
-        self._lanes.setdefault(to, Lane()).pending[item.id] = item
-        self._wake()
-        return await asyncio.shield(item.future)
+        if not NAME.fullmatch(to.encode()) or not 1 <= len(data) <= self._ready["body_bytes_max"]:
+            raise ValueError("not a name, or a body that is empty or too long")
+        message_id = new_id(now_ms() + self._ahead_ms)
+        return self._ask("SendMessage", id=message_id, to=to, body=Body(kind, data))
 
-    async def events(self) -> AsyncIterator[Message | Frame]:
-        """The inbox from the stored cursor on: messages and, as frames, Gap and PageEnd."""
-        self._receiving = True
-        self._sync(self._link)
+    def result(self, request: Request) -> Frame:
+        """The answer (Sent for a message), or IrisError if it is refused for good."""
+        self._until(lambda: request.answer)
+        if isinstance(request.answer, IrisError):
+            raise request.answer
+        return request.answer
+
+    def events(self) -> Iterator[Frame]:
+        """The inbox; an event and `cursor` are to be stored before the next is asked for."""
+        if not self._receiving:
+            self._receiving = True
+            self._sync()
         while True:
-            event = await self._events.get()
-            if isinstance(event, BaseException):
-                raise event
-            taken = self._take(event)
-            if taken:
-                yield taken
+            self._until(lambda: self._events)
+            event = self._events.popleft()
+            if event.name == "SyncNeeded":
+                self._acknowledge()
+                self._sync()
+                continue
+            self.cursor = event.get("last", event.get("offset"))
+            yield event
+            if event.get("live") is False:
+                self._acknowledge(again=True)
+            elif event.name != "Gap" and (self.version == 1 or not self._events):
+                self._acknowledge()
 
-    async def history(
-        self, peer: str, direction: str = "latest", seq: int = 0, limit: int = 100
-    ) -> tuple[list[Message], bool]:
+    def messages(self) -> Iterator[Frame]:
+        return (event for event in self.events() if "offset" in event)
+
+    def history(self, peer: str, start: str = "latest", seq: int = 0) -> tuple[list[Frame], bool]:
         """A page of a conversation, ascending by seq, and whether there is more beyond it."""
-        where = {"with": peer, "from": direction, "seq": seq, "limit": limit}
-        query = await self._query(Frame("ReadHistory", **where))
-        end = query.future.result()
-        names = {"seq", "id", "sent_at", "body"}
-        page = [
-            Message(sender=e["from"], conversation=end["conversation"], **{n: e[n] for n in names})
-            for e in query.entries
-        ]
-        return page, end["more"]
+        request = self._ask("ReadHistory", **{"with": peer, "from": start, "seq": seq, "limit": 64})
+        more = self.result(request)["more"]
+        return list(request.entries), more
 
-    async def conversations(self) -> AsyncIterator[Frame]:
+    def conversations(self) -> Iterator[Frame]:
         """All conversations: `conversation`, `with` and `last_seq`."""
-        after, more = None, True
-        while more:
-            query = await self._query(Frame("ListConversations", after=after, limit=256))
-            page = query.future.result()
-            for item in page["items"]:
-                yield item
-                after = item["conversation"]
-            more = page["more"]
+        page = Frame("", items=[Frame("", conversation=None)], more=True)
+        while page["more"]:
+            after = page["items"][-1]["conversation"]
+            page = self.result(self._ask("ListConversations", after=after, limit=256))
+            yield from page["items"]
 
-    async def ping(self) -> float:
-        """The seconds a Ping and its Pong take."""
-        started = time.monotonic()
-        await self._query(Frame("Ping"))
-        return time.monotonic() - started
+    def close(self) -> None:
+        """Ends the connection, behind what is queued; a call that waits connects again."""
+        self._acknowledge()
+        with contextlib.suppress(OSError):
+            self._send()
+        self._link.socket.close()
 
-    def drop_connection(self) -> None:
-        """As if the network failed; the client connects again by itself."""
-        if self._link:
-            self._link.abort()
-
-    # The connection
-
-    async def _run(self) -> None:
-        attempt = 0
-        while self._failure is None:
-            delay, link = 0.0, None
+    def _until(self, done: Callable[[], object]) -> None:
+        """Sends and receives until it is done."""
+        while not done():
             try:
-                async with asyncio.timeout(LOGIN_ANSWER_S):
-                    link = await Link.open(self.settings.server, self.settings.ca)
-                    ready = await link.log_in(self.settings, self._clock)
-                attempt = 0
-                await self._serve(link, ready)
-            except IrisError as error:
-                delay = self._judge(error, attempt)
-            except ssl.SSLCertVerificationError as error:
-                self._failure = error
-            except (OSError, EOFError, ProtocolError):
-                delay = self._judge(IrisError(0, retryable=True), attempt)
-            except Exception as error:  # ours: the application has to know
-                self._failure = error
-            if link:
-                link.abort()
-            self._disconnected()
-            if self._failure is None:
-                attempt += 1
-                await asyncio.sleep(delay)
+                if not self._link:
+                    time.sleep(max(0.0, self._connect_at - time.monotonic()))
+                    self._connect()
+                sent = self._send()
+                for frame in self._link.read(SENDING_LOOK_S if sent else LOOK_S):
+                    self._handle(frame)
+                self._watch(self._link)
+            except (ssl.SSLCertVerificationError, FileNotFoundError):
+                raise
+            except (OSError, EOFError, ValueError, IrisError) as error:
+                self._lost(error if isinstance(error, IrisError) else IrisError())
 
-    def _judge(self, error: IrisError, attempt: int) -> float:
-        """What the end of a connection means: the seconds to wait, or the end of the client."""
-        drain, self._drain = self._drain, Frame("Drain")
-        if not error.retryable:
-            self._failure = error
-        if error.name == "stale_timestamp":
-            self._clock.correct(error.server_time)
-        if error.name in ("stale_timestamp", "nonce_replayed") and attempt == 0:
-            return 0
-        if drain:
-            jitter_ms: float = random.uniform(0, drain["jitter_ms"])
-            return float(drain["reconnect_after_ms"] + jitter_ms) / 1000
-        return backoff_s(attempt, error.after_ms)
-
-    async def _serve(self, link: Link, ready: Frame) -> None:
-        self._link, self._ready, self.version = link, ready, link.version
-        self._clock.correct(ready["server_time"])
-        if self.store.cursor is None:
-            self.store.keep(ready["cursor"])
-        self._acknowledged, self._taken = ready["cursor"], self.store.cursor or 0
+    def _connect(self) -> None:
+        self._link = link = Link(self.settings, now_ms() + self._ahead_ms)
+        self._ready, self._acknowledged = link.ready, link.ready["cursor"]
+        self._ahead_ms, self._attempt, self._pinged = link.ready["server_time"] - now_ms(), 0, 0.0
+        self.version = link.version
+        self.cursor = self._acknowledged if self.cursor is None else self.cursor
         if self._receiving:
-            self._sync(link)
-        self._usable.set()
-        self._wake()
-        watch = asyncio.create_task(self._watch(link))
-        try:
-            async for frame in link.frames():
-                self._handle(frame)
-        finally:
-            watch.cancel()
+            self._sync()
 
-    async def _watch(self, link: Link) -> None:
-        """Pings, and ends a connection whose server is dead."""
-        while True:
-            await asyncio.sleep(1)
-            now = time.monotonic()
-            bound = WAITING_PING_S if self._requests or self._sync_request else PING_S
-            if now - link.wrote > PING_S or now - link.heard > bound:
-                link.write(Frame("Ping", token=0))
-                await asyncio.sleep(PONG_S_MAX)
-                if link.heard < now:
-                    link.abort()
+    def _lost(self, error: IrisError) -> None:
+        """What the end of a connection means: a while to wait, or the end of the client."""
+        if self._link:
+            self._link.socket.close()
+        for request in self._requests.values():
+            request.in_flight, request.entries = False, ()
+        self._events.clear()  # not stored: it comes again
+        self._queue.clear()
+        drain, self._drain, self._link = self._drain, None, None
+        if not error.retryable:
+            raise error
+        if error.name == "stale_timestamp":
+            self._ahead_ms = error.server_time - now_ms()
+        wait_s = backoff_s(self._attempt, error.after_ms)
+        if drain:
+            wait_s = (drain["reconnect_after_ms"] + random.uniform(0, drain["jitter_ms"])) / 1000
+        self._connect_at, self._attempt = time.monotonic() + wait_s, self._attempt + 1
 
-    def _disconnected(self) -> None:
-        self._link = None
-        self._usable.clear()
-        for pending in self._requests.values():
-            if isinstance(pending, Query) and not pending.future.done():
-                pending.future.set_exception(self._failure or IrisError(0, retryable=True))
-        self._requests.clear()
-        while not self._events.empty():
-            self._events.get_nowait()  # not stored: it comes again
-        for lane in self._lanes.values():
-            lane.held = False
-            for item in lane.pending.values():
-                item.in_flight = False
-                if self._failure and not item.future.done():
-                    item.future.set_exception(self._failure)
-                    item.future.exception()  # perhaps nobody waits for it
-        if self._failure:
-            self._events.put_nowait(self._failure)
-            self._usable.set()
-
-    async def _wait(self) -> Link:
-        await self._usable.wait()
-        if not self._link:
-            raise self._failure or EOFError
-        return self._link
+    def _watch(self, link: Link) -> None:
+        """Pings if need be, and ends a connection whose server is dead."""
+        now, quiet_s = time.monotonic(), min(PING_S, link.ready["idle_ms_max"] / 3000)
+        waiting = self._pinged > link.heard
+        silent = (self._requests or self._syncing) and now - link.heard > WAITING_PING_S
+        if waiting and now - self._pinged > PONG_S_MAX:
+            raise TimeoutError("the server is silent")
+        if now - link.wrote > quiet_s or silent and not waiting:
+            link.write(Frame("Ping", token=0))
+            self._pinged = self._pinged if waiting else now
 
     def _handle(self, frame: Frame) -> None:
+        request = self._requests.get(frame.get("request", 0))
         match frame.name:
-            case "Sent":
-                self._answered(frame)
-            case "Refused":
-                self._refused(frame)
-            case "Delivery" | "OwnSent":
-                self._enter(frame["offset"], frame)
-            case "Gap":
-                self._enter(frame["first"], frame)
-                self._expected = frame["last"] + 1
             case "PageEnd" | "SyncNeeded":
-                self._sync_request *= not frame.get("live", True)
-                self._events.put_nowait(frame)
-            case "HistoryEntry":
-                query = self._requests.get(frame["request"])
-                if isinstance(query, Query):
-                    query.entries.append(frame["entry"])
-            case "HistoryEnd" | "Conversations" | "Pong":
-                query = self._requests.pop(
-                    frame["token" if frame.name == "Pong" else "request"], None
-                )
-                if isinstance(query, Query) and not query.future.done():
-                    query.future.set_result(frame)
+                self._syncing = not frame.get("live", True)
+                self._events.append(frame)
             case "Drain":
                 self._drain = frame
+            case "Refused":
+                self._refused(IrisError(frame), request)
+            case "HistoryEntry" | "HistoryBatch" if request:
+                request.entries += tuple(frame.get("entries") or [frame["entry"]])
+            case "HistoryEnd" | "Conversations" | "Sent" if request:
+                request.answer, self._refusals = frame, 0
+                del self._requests[frame["request"]]
+        if self._receiving and (frame.name == "Gap" or frame.get("offset")):
+            first, last = (frame.get(name, frame.get("offset")) for name in ("first", "last"))
+            if first != self._expected or last < first:
+                raise ValueError(f"offset {first} came in place of {self._expected}")
+            self._expected = last + 1
+            self._events.append(frame)
 
-    # Requests
+    def _ask(self, name: str, **values: Any) -> Request:
+        number = next(self._numbers)
+        return self._requests.setdefault(number, Request(name, request=number, **values))
 
-    async def _query(self, frame: Frame) -> Query:
-        """Asks until there is an answer, or a refusal for good."""
-        async with self._pages:
-            attempt = 0
-            while True:
-                link = await self._wait()
-                query = Query(asyncio.get_running_loop().create_future())
-                number = self._number(query)
-                frame["token" if frame.name == "Ping" else "request"] = number
-                link.write(frame)
-                try:
-                    await query.future
-                    return query
-                except IrisError as error:
-                    if not error.retryable:
-                        raise
-                    await asyncio.sleep(backoff_s(attempt, error.after_ms))
-                    attempt += 1
+    def _send(self) -> bool:
+        """Sends what is not in flight, as much as a frame holds."""
+        if self._queue:
+            self._link.write(*self._queue)
+            self._queue.clear()
+        in_flight = sum(request.in_flight for request in self._requests.values())
+        if self._drain or self._held and (in_flight or time.monotonic() < self._send_at):
+            return False
+        requests, size, limits = [], 2, self._ready
+        room = min(limits["requests_in_flight_max"] - in_flight, limits["batch_items_max"])
+        previous: dict[str, str] = {}
+        self._held = False
+        for request in self._requests.values():
+            if not request.in_flight:
+                request["previous"] = previous.get(request.get("to", ""))
+                size += len(encode(request)) - 3
+                if len(requests) >= room or size > PAYLOAD_BYTES_MAX:
+                    break
+                request.in_flight = True
+                requests.append(request)
+            if request.name == "SendMessage":
+                previous[request["to"]] = request["id"]
+        for name, group in groupby(requests, lambda request: request.name):
+            batch = name == "SendMessage" and self.version > 1
+            self._link.write(*([Frame("SendBatch", items=list(group))] if batch else group))
+        return bool(requests)
 
-    def _number(self, waits: Outgoing | Query) -> int:
-        number = next(self._numbers) % 0xFFFFFFFE + 1
-        self._requests[number] = waits
-        return number
-
-    def _wake(self) -> None:
-        """Sends soon, together with what else is queued until then."""
-        if not self._pumping:
-            self._pumping = True
-            asyncio.get_running_loop().call_soon(self._pump)
-
-    def _pump(self) -> None:
-        self._pumping = False
-        if not self._link or self._drain:
-            return
-        room = self._ready["requests_in_flight_max"] - len(self._requests)
-        ready = itertools.chain.from_iterable(lane.sendable() for lane in self._lanes.values())
-        sends = []
-        for item, previous in itertools.islice(ready, max(room, 0)):
-            item.in_flight = True
-            one = {"id": item.id, "previous": previous, "to": item.to, "body": item.body}
-            sends.append(Frame("SendMessage", request=self._number(item), **one))
-        self._link.write(*(self._batches(sends) if self.version > 1 else sends))
-
-    def _batches(self, sends: list[Frame]) -> Iterator[Frame]:
-        """As few SendBatch frames as the limits allow."""
-        items: list[Frame] = []
-        room = 0
-        for send in sends:
-            size = len(encode(send)) - 3
-            if size > room or len(items) == self._ready["batch_items_max"]:
-                items, room = [], PAYLOAD_BYTES_MAX - 2
-                batch = Frame("SendBatch", items=items)
-                yield batch
-            items.append(send)
-            room -= size
-
-    def _answered(self, frame: Frame) -> None:
-        item = self._requests.pop(frame["request"], None)
-        if not isinstance(item, Outgoing) or item.id != frame["id"]:
-            raise ProtocolError("a Sent for nothing that was sent")
-        self.store.sent(item.id)
-        lane = self._lanes[item.to]
-        lane.pending.pop(item.id)
-        lane.attempt = lane.after_ms = 0
-        if not item.future.done():
-            names = ("id", "conversation", "seq", "sent_at")
-            item.future.set_result(Receipt(**{name: frame[name] for name in names}))
-        if frame["offset"]:
-            self._enter(frame["offset"], frame)
-        self._settle(lane)
-
-    def _refused(self, frame: Frame) -> None:
-        error = IrisError.of(frame)
-        waits = self._requests.pop(frame["request"], None)
-        if isinstance(waits, Outgoing):
-            self._refused_send(waits, error)
-        elif waits:
-            waits.future.set_exception(error)
-        elif frame["request"] == self._sync_request and error.retryable:
-            delay = backoff_s(2, error.after_ms)
-            asyncio.get_running_loop().call_later(delay, self._sync, self._link)
-        else:
+    def _refused(self, error: IrisError, request: Request | None) -> None:
+        """Asks again when all is answered and some time later, or gives it up."""
+        if not request:
             raise error
-
-    def _refused_send(self, item: Outgoing, error: IrisError) -> None:
-        """Sends the item, and what follows it, again later; or gives it up."""
-        lane, item.in_flight = self._lanes[item.to], False
+        request.in_flight = False
         if error.name == "id_in_future":
-            self._clock.correct(error.server_time)
-            old, item.id = item.id, new_id(self._clock.now())
-            self.store.rename(old, item.id)
-            items = lane.pending.values()
-            lane.pending = {each.id: each for each in items}
+            self._ahead_ms = error.server_time - now_ms()
+            request["id"] = new_id(error.server_time)
         if error.retryable:
-            lane.held, lane.after_ms = True, max(lane.after_ms, error.after_ms)
+            wait_s = backoff_s(0 if self._held else self._refusals, error.after_ms)
+            self._refusals += not self._held
+            self._held, self._send_at = True, max(self._send_at, time.monotonic() + wait_s)
         else:
-            lane.pending.pop(item.id)
-            self.store.drop(item.id)
-            item.future.set_exception(error)
-        self._settle(lane)
+            request.answer = error
+            del self._requests[request["request"]]
 
-    def _settle(self, lane: Lane) -> None:
-        """Releases a held lane some time after its last send is answered."""
-        if lane.held and not any(item.in_flight for item in lane.pending.values()):
-            delay = backoff_s(lane.attempt, lane.after_ms)
-            lane.attempt, lane.after_ms = lane.attempt + 1, 0
-            asyncio.get_running_loop().call_later(delay, self._release, lane)
-        self._wake()
-
-    def _release(self, lane: Lane) -> None:
-        lane.held = False
-        self._wake()
-
-    # The inbox
-
-    def _sync(self, link: Link | None) -> None:
-        if link and link is self._link:
-            cursor = self.store.cursor or 0
-            self._sync_request, self._expected = next(self._numbers) % 0xFFFFFFFE + 1, cursor + 1
-            link.write(Frame("Sync", request=self._sync_request, after=cursor))
-
-    def _enter(self, offset: int, frame: Frame) -> None:
-        if offset != self._expected:
-            raise ProtocolError(f"offset {offset} came in place of {self._expected}")
-        self._expected = offset + 1
-        self._events.put_nowait(frame)
-
-    def _take(self, frame: Frame) -> Message | Frame | None:
-        """Stores and acknowledges what the application is about to see."""
-        if frame.name == "SyncNeeded":
-            self._acknowledge()
-            self._sync(self._link)
-            return None
-        message = None if frame.name in ("Gap", "PageEnd") else self._message(frame)
-        self._taken = frame["offset"] if message else frame["last"]
-        self.store.keep(self._taken, message)
-        if frame.name == "PageEnd" and not frame["live"]:
-            self._acknowledge(again=True)
-        elif frame.name != "Gap" and self._due():
-            self._acknowledge()
-        return message or frame
-
-    def _message(self, frame: Frame) -> Message:
-        names = ("seq", "id", "sent_at", "conversation", "offset")
-        common = {name: frame[name] for name in names}
-        if frame.name == "Delivery":
-            return Message(sender=frame["from"], body=frame["body"], peer=frame["with"], **common)
-        peer, body = self.store.find(frame["id"]) or ("", None)
-        return Message(sender=self.settings.user, body=body, peer=peer, **common)
-
-    def _due(self) -> bool:
-        """Version 1: each entry. Version 2: when there is a pause, or enough."""
-        enough = self._taken - self._acknowledged >= ACKNOWLEDGE_EVERY
-        return self.version == 1 or self._events.empty() or enough
+    def _sync(self) -> None:
+        self._expected, self._syncing = self.cursor + 1, True
+        self._queue.append(Frame("Sync", request=next(self._numbers), after=self.cursor))
 
     def _acknowledge(self, again: bool = False) -> None:
-        if self._link and (again or self._taken > self._acknowledged):
-            self._link.write(Frame("Acknowledge", up_to=self._taken))
-            self._acknowledged = self._taken
+        if again or self._receiving and self.cursor > self._acknowledged:
+            self._queue.append(Frame("Acknowledge", up_to=self.cursor))
+            self._acknowledged = self.cursor
 
 
-# ---- the command ------------------------------------------------------------------------------
+def equal(what: str, got: object, wanted: object) -> None:
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r}, wanted {wanted!r}")
+    print(f"ok  {what}", flush=True)
 
 
-def show(message: Message) -> str:
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(message.sent_at / 1000))
-    return f"{when} {message.sender} #{message.seq}: {message.body}"
+def revive(value: dict[str, Any]) -> Any:
+    """Bodies and the items of a batch as the codec has them."""
+    if "kind" in value:
+        data = bytes.fromhex(value["hex"]) if "hex" in value else value["text"].encode()
+        return Body(value["kind"], data)
+    entry = value.keys() & {"Sent", "Delivery", "OwnSent"}
+    return value[entry.pop()] if entry else value
 
 
-async def send(client: Client, options: argparse.Namespace) -> None:
-    """send messages and wait until they are durable"""
-    sends = (client.send(options.to, text) for text in options.text)
-    for receipt in await asyncio.gather(*sends):
-        print(f"#{receipt.seq} {receipt.id}")
+def vectors(path: str) -> None:
+    """A client's frames to bytes, a server's to fields."""
+    file = json.loads(Path(path).read_text(), object_hook=revive)
+    for each in file["frames"] + file["extended"]:
+        name, fields, data = each["frame"], each["fields"], bytes.fromhex(each["bytes"])
+        if each["from"] == "server":
+            fields.pop("opcode", None)  # a tagged field
+            equal(f"decode {name}", (decode(data).name, decode(data)), (name, fields))
+        elif each in file["frames"]:
+            equal(f"encode {name}", encode(Frame(name, **fields)), data)
 
 
-async def receive(client: Client, options: argparse.Namespace) -> None:
-    """print the inbox from the cursor on"""
-    left = options.count
-    async for event in client.events():
-        if isinstance(event, Message):
-            print(show(event), flush=True)
-            left -= 1
-        elif event.name == "Gap":
-            print(f"gone: {event['first']} to {event['last']}; see history", flush=True)
-        if left == 0:
-            return
+def selftest(first: Settings, second: Settings) -> None:
+    """Two users' devices; raises at what the server or the client does wrong."""
+    run, to = secrets.token_hex(3), second.user
+    lines = [f"{run} {number}" for number in range(800)]
+    alice, bob = Client(first), Client(second)
+    inbox, own = bob.messages(), alice.messages()
+
+    def send(start: int, end: int) -> list[Frame]:
+        return [alice.result(post) for post in [alice.post(to, line) for line in lines[start:end]]]
+
+    def texts(entries: Iterator[Frame], number: int) -> list[str]:
+        return [str(each["body"]) for each in islice(entries, number)]
+
+    sent = send(0, 100)
+    first_seq = sent[0]["seq"]
+    equal("100 pipelined, in order", [each["seq"] - first_seq for each in sent], [*range(100)])
+    equal("received, in order, once", texts(inbox, 100), lines[:100])
+    posts = [alice.post(to, line) for line in (b"\xff", *lines[100:200])]
+    alice.close()
+    sent += [alice.result(post) for post in posts[1:]]
+    equal("behind a refused one, over a broken connection", texts(inbox, 100), lines[100:200])
+    bob.close()
+    sent += send(200, 800)
+    bob = Client(second, bob.cursor)
+    equal("600 by sync from the cursor", texts(bob.messages(), 600), lines[200:])
+    page, _ = bob.history(first.user, "after", first_seq - 1)
+    after, _ = bob.history(first.user, "after", page[-1]["seq"])
+    equal("history forward", texts(iter(page + after), 128), lines[:128])
+    page, more = bob.history(first.user)
+    before, _ = bob.history(first.user, "before", page[0]["seq"])
+    equal("history backward", (texts(iter(before + page), 128), more), (lines[-128:], True))
+    last = {item["with"]: item["last_seq"] for item in alice.conversations()}
+    equal("conversations", last[to], sent[-1]["seq"])
+    equal("own entries", [each["id"] for each in islice(own, 800)], [each["id"] for each in sent])
+    refusals(Link(replace(first, device=f"{first.device}-raw"), now_ms()), to)
 
 
-async def history(client: Client, options: argparse.Namespace) -> None:
-    """print a page of a conversation"""
-    where = options.start, options.seq, options.limit
-    messages, more = await client.history(options.peer, *where)
-    print(*map(show, messages), *(["(more)"] if more else []), sep="\n")
+def refusals(link: Link, to: str) -> None:
+    """What a good client would not send."""
+    usual = {"request": 7, "id": new_id(now_ms()), "previous": None, "to": to}
+    page = Frame("ReadHistory", request=7, **{"with": to, "from": "latest", "seq": 0, "limit": 0})
+    first, other, long = (
+        Frame("SendMessage", **usual, body=Body(TEXT, text)) for text in (b"a", b"b", b"c" * 32_769)
+    )
+    unknown = Frame("SendMessage", **(other | {"id": new_id(now_ms()), "previous": new_id(0)}))
+    link.write(first, first, other, long, unknown, page, Frame("Ping", token=1))
+    answers: list[Frame] = []
+    while len(answers) < 7:
+        answers += link.read(10)
+    names = [IrisError(each).name if each.name == "Refused" else each.name for each in answers]
+    wanted = ["Pong", "Sent", "Sent", "bad_frame", "id_conflict", "invalid_body", "out_of_order"]
+    equal("answers, and the connection lives", sorted(names), wanted)
+    equal("a message sent again", len({each["seq"] for each in answers if each.name == "Sent"}), 1)
 
 
-async def conversations(client: Client, options: argparse.Namespace) -> None:
-    """list the conversations"""
-    async for item in client.conversations():
-        print(f"{item['with']} #{item['last_seq']} {item['conversation']}")
+def show(message: Frame) -> str:
+    return f"#{message['seq']} {message.get('from', 'sent')}: {message.get('body', message['id'])}"
 
 
-async def ping(client: Client, options: argparse.Namespace) -> None:
-    """measure a ping"""
-    print(f"{await client.ping() * 1000:.1f} ms, version {client.version}")
-
-
-def vectors() -> None:
-    """decode and encode the frames of protocol-vectors.json"""
-
-
-def selftest() -> None:
-    """a whole scenario between two users' devices"""
-
-
-def arguments() -> argparse.ArgumentParser:
+def main() -> None:
     parser = argparse.ArgumentParser(description="A client of an Iris server.")
+    commands = "send", "receive", "history", "conversations", "vectors", "selftest"
+    parser.add_argument("command", choices=commands)
+    parser.add_argument("words", nargs="*", help="send: messages; vectors: the file")
     parser.add_argument("--server", default="127.0.0.1:7443", help="host:port")
-    parser.add_argument("--ca", help="the CA's certificate, PEM")
-    parser.add_argument("--user")
-    parser.add_argument("--device", default="py")
-    parser.add_argument("--token-file", type=Path)
     parser.add_argument("--protocol", type=int, choices=(1, 2), default=2)
-    parser.add_argument("--store", default=":memory:", help="SQLite file with inbox and outbox")
-    commands = parser.add_subparsers(required=True)
-
-    def command(action: Callable[..., object], *names: str) -> Callable[..., argparse.Action]:
-        sub = commands.add_parser(action.__name__, help=action.__doc__)
-        sub.set_defaults(action=action)
-        return sub.add_argument
-
-    add = command(send)
-    add("--to", required=True)
-    add("text", nargs="+", help="each is a message")
-    add = command(receive)
-    add("--count", type=int, default=-1, help="end after so many messages")
-    add = command(history)
-    add("--with", dest="peer", required=True)
-    add("--from", dest="start", choices=DIRECTIONS, default="latest")
-    add("--seq", type=int, default=0)
-    add("--limit", type=int, default=50)
-    command(conversations)
-    command(ping)
-    command(vectors)("file", type=Path)
-    add = command(selftest)
-    add("--peer", required=True, help="the other user")
-    add("--peer-device", default="py")
-    add("--peer-token-file", type=Path, required=True)
-    return parser
-
-
-def settings_of(options: argparse.Namespace) -> Settings:
-    if not (options.ca and options.user and options.token_file):
-        raise ValueError("--ca, --user and --token-file are needed")
-    login = options.user, options.device, lambda: options.token_file.read_text().strip()
-    return Settings(options.server, options.ca, *login, options.protocol)
-
-
-async def run(options: argparse.Namespace) -> int:
-    async with Client(settings_of(options), Store(options.store)) as client:
-        await options.action(client, options)
-    return 0
-
-
-def check(options: argparse.Namespace) -> int:
-    """The subcommands `vectors` and `selftest`."""
-    import iris_selftest
-
-    if options.action is vectors:
-        return iris_selftest.vectors(options.file)
-    first = settings_of(options)
-    token = options.peer_token_file.read_text().strip()
-    second = replace(first, user=options.peer, device=options.peer_device, token=lambda: token)
-    return asyncio.run(iris_selftest.selftest(first, second))
-
-
-def main() -> int:
-    options = arguments().parse_args()
-    try:
-        if options.action in (vectors, selftest):
-            return check(options)
-        return asyncio.run(run(options))
-    except KeyboardInterrupt:
-        return 130
-    except (IrisError, OSError, EOFError, ValueError) as error:
-        print(f"iris_client: {error}", file=sys.stderr)
-        return 1
+    parser.add_argument("--device", default="py")
+    parser.add_argument("--peer", "--to", "--with", help="the other user")
+    parser.add_argument("--from", dest="start", choices=DIRECTIONS, default="latest")
+    for name in ("--ca", "--user", "--token-file", "--peer-token-file"):
+        parser.add_argument(name)
+    for name in ("--cursor", "--count", "--seq"):
+        parser.add_argument(name, type=int)
+    options = parser.parse_intermixed_args()
+    if options.command == "vectors":
+        return vectors(*options.words)
+    login = options.user, options.device, Path(options.token_file).read_text
+    settings = Settings(options.server, options.ca, *login, options.protocol)
+    if options.command == "selftest":
+        token = Path(options.peer_token_file).read_text
+        return selftest(settings, replace(settings, user=options.peer, token=token))
+    client = Client(settings, options.cursor)
+    match options.command:
+        case "send":
+            for post in [client.post(options.peer, text) for text in options.words]:
+                print(show(client.result(post)))
+        case "receive":
+            for message in islice(client.messages(), options.count):
+                print(show(message), f"(cursor {client.cursor})", flush=True)
+        case "history":
+            page, more = client.history(options.peer, options.start, options.seq or 0)
+            print(*map(show, page), "(more)" if more else "(end)", sep="\n")
+        case "conversations":
+            for item in client.conversations():
+                print(f"{item['with']} #{item['last_seq']} {item['conversation']}")
+    client.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        main()
+    except (IrisError, OSError, AssertionError) as error:
+        sys.exit(f"iris_client: {error}")
