@@ -14,6 +14,14 @@ impl Worker {
             let code = if self.is_serving() { ErrorCode::Draining } else { ErrorCode::Unavailable };
             return self.refuse_session(session, RequestId(0), Refusal::new(code), Stamp::default());
         }
+        if self.log.is_full(&self.config.limits) {
+            return self.refuse_session(
+                session,
+                RequestId(0),
+                Refusal::new(ErrorCode::Busy),
+                Stamp::default(),
+            );
+        }
         self.attaching.insert(session, true);
         let user = login.user.clone();
         self.user_command(&user, UserCommand::Attach { session, login });
