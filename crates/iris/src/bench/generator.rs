@@ -21,6 +21,9 @@ use super::clock::Stopwatch;
 use super::frames::Frames;
 use super::transport::{Endpoint, Peer, READ_BYTES, Transport};
 
+/// Milliseconds that a device with nothing but an acknowledgement to say waits for something to say it with. They
+/// are cumulative: one stands for all before it.
+const ACKNOWLEDGE_DELAY_MS: u64 = 20;
 /// Descriptors that one turn serves.
 const EVENTS_PER_TURN: usize = 1_024;
 
@@ -77,6 +80,11 @@ struct Device {
     /// The machine knows of the connection.
     secured: bool,
     listens_for_room: bool,
+    /// It has caught up on this connection: from here on it mostly acknowledges.
+    synced: bool,
+    /// There may be more to say than an acknowledgement.
+    hurries: bool,
+    speak_at: Option<Monotonic>,
     connect_at: Option<Monotonic>,
     /// A connection that is not secured by then is given up.
     give_up_at: Option<Monotonic>,
@@ -112,6 +120,9 @@ impl Generator {
             transport: None,
             secured: false,
             listens_for_room: false,
+            synced: false,
+            hurries: false,
+            speak_at: None,
             connect_at: None,
             give_up_at: None,
             timer: None,
@@ -165,8 +176,15 @@ impl Generator {
         self.clock.now()
     }
 
-    /// The device gets a turn in the next turn of the loop.
+    /// The device gets a turn in the next turn of the loop, and says at once what it has to say.
     pub(crate) fn touch(&mut self, who: usize) {
+        if let Some(device) = self.devices.get_mut(who) {
+            device.hurries = true;
+        }
+        self.mark(who);
+    }
+
+    fn mark(&mut self, who: usize) {
         if let Some(device) = self.devices.get_mut(who)
             && !std::mem::replace(&mut device.touched, true)
         {
@@ -217,15 +235,16 @@ impl Generator {
         let now = self.now().monotonic;
         while self.timers.first().is_some_and(|(at, _)| *at <= now) {
             let Some((_, who)) = self.timers.pop_first() else { return };
-            if let Some(device) = self.devices.get_mut(who) {
-                device.timer = None;
-            }
-            self.touch(who);
+            let Some(device) = self.devices.get_mut(who) else { continue };
+            device.timer = None;
+            // Waiting for company is over, or the machine has its own reason.
+            device.hurries = true;
+            self.mark(who);
         }
     }
 
     fn serve_socket(&mut self, who: usize, flags: EventFlags, app: &mut impl Application) {
-        self.touch(who);
+        self.mark(who);
         let Some(device) = self.devices.get_mut(who) else { return };
         let Some(transport) = &mut device.transport else { return };
         let mut result = Ok(Peer::Open);
@@ -299,7 +318,9 @@ impl Generator {
         let at_us = self.clock.micros();
         while let Some(device) = self.devices.get_mut(who) {
             let Some(core) = &mut device.core else { break };
+            let unsettled = core.unsettled();
             app.refill(who, core, now);
+            device.hurries |= core.unsettled() > unsettled;
             core.turn(now, &mut outputs);
             if outputs.is_empty() {
                 break;
@@ -316,6 +337,7 @@ impl Generator {
                         core.stored(token);
                     }
                     Output::Event(event) => {
+                        device.synced |= event == ClientEvent::Synced;
                         app.event(who, &event, at_us);
                         if let Some(mark) = event.mark() {
                             core.handed_over(mark);
@@ -341,7 +363,7 @@ impl Generator {
                 epoll::add(&self.epoll, transport.descriptor(), EventData::new_u64(who as u64), flags)
                     .context("epoll takes no more descriptors")?;
                 device.transport = Some(transport);
-                device.secured = false;
+                (device.secured, device.synced) = (false, false);
                 device.listens_for_room = true;
                 device.give_up_at = Some(now.monotonic.plus_millis(2 * HANDSHAKE_MS_MAX));
                 (device.incoming, device.outgoing) = (Frames::default(), Frames::default());
@@ -358,11 +380,17 @@ impl Generator {
     }
 
     fn transmit(&mut self, who: usize, app: &mut impl Application) {
+        let now = self.now().monotonic;
         let Some(device) = self.devices.get_mut(who) else { return };
         let (Some(core), Some(transport)) = (&mut device.core, &mut device.transport) else { return };
         if !device.secured || transport.is_behind() {
             return;
         }
+        if device.synced && !device.hurries {
+            device.speak_at.get_or_insert(now.plus_millis(ACKNOWLEDGE_DELAY_MS));
+            return;
+        }
+        (device.hurries, device.speak_at) = (false, None);
         self.plain.clear();
         if !core.transmit(&mut self.plain) {
             return;
@@ -394,7 +422,9 @@ impl Generator {
         let Some(device) = self.devices.get_mut(who) else { return };
         let core = device.core.as_ref().and_then(ClientCore::deadline);
         let give_up = device.give_up_at.filter(|_| device.transport.is_some());
-        let Some(at) = [core, device.connect_at, give_up].into_iter().flatten().min() else { return };
+        let Some(at) = [core, device.connect_at, give_up, device.speak_at].into_iter().flatten().min() else {
+            return;
+        };
         // What could not be done by now is looked at again, but not without end.
         let at = at.max(now.plus_millis(1));
         if device.timer.is_none_or(|planned| planned > at) {

@@ -12,6 +12,26 @@ use super::process::kilobytes;
 /// least one object of every kind that it needs, and both ends are here. What grew less is somebody else's.
 const OBJECTS_PER_CONNECTION_MIN: u64 = 1;
 
+/// Caches of files, processes and memory maps: whatever else runs on the machine fills them, connections do not.
+const NOT_SOCKETS: &[&str] = &[
+    "anon_vma",
+    "buffer_head",
+    "ext4_",
+    "inode_cache",
+    "maple_node",
+    "pid",
+    "proc_",
+    "radix_tree",
+    "signal_cache",
+    "task_struct",
+    "vm_area",
+    "xfs_",
+];
+/// A socket has one of each, as it has one inode; files have them, too.
+const ONE_PER_SOCKET: &[&str] = &["dentry", "lsm_inode_cache"];
+/// The cache of sockets' inodes.
+const SOCKETS: &str = "sock_inode_cache";
+
 /// One look at the kernel's memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KernelMemory {
@@ -55,14 +75,23 @@ impl KernelMemory {
         let mut bytes = self.socket_bytes.saturating_sub(before.socket_bytes);
         let mut details = serde_json::Map::new();
         details.insert("socket_buffer_bytes".to_owned(), json!(bytes));
-        for (name, after) in &self.caches {
-            let count = after.count.saturating_sub(before.caches.get(name).map_or(0, |before| before.count));
+        let sockets = self.grown(before, SOCKETS);
+        let counts = |name: &&String| !NOT_SOCKETS.iter().any(|other| name.starts_with(other));
+        for name in self.caches.keys().filter(counts) {
+            let after = self.caches.get(name).copied().unwrap_or_default();
+            let is_capped = ONE_PER_SOCKET.contains(&name.as_str());
+            let count = self.grown(before, name).min(if is_capped { sockets } else { u64::MAX });
             if count >= OBJECTS_PER_CONNECTION_MIN * connections {
                 bytes += count * after.bytes_each;
                 details.insert(name.clone(), json!({"objects": count, "bytes_each": after.bytes_each}));
             }
         }
         Growth { bytes_per_connection: bytes / (2 * connections), details: Value::Object(details) }
+    }
+
+    fn grown(&self, before: &Self, cache: &str) -> u64 {
+        let count = |look: &Self| look.caches.get(cache).map_or(0, |objects| objects.count);
+        count(self).saturating_sub(count(before))
     }
 }
 
@@ -107,12 +136,19 @@ mod tests {
     fn half_of_what_connections_hold_is_the_servers_and_the_rest_is_not_counted() {
         let look = |sockets, files, others| {
             let of = |count, bytes_each| Objects { count, bytes_each };
-            let caches = [("TCP", of(sockets, 2_000)), ("filp", of(files, 250)), ("dentry", of(others, 200))];
+            let caches = [
+                ("TCP", of(sockets, 2_000)),
+                (SOCKETS, of(sockets, 800)),
+                ("filp", of(files, 250)),
+                ("dentry", of(files, 200)),
+                ("proc_inode_cache", of(files, 700)),
+                ("skbuff", of(others, 100)),
+            ];
             let caches = caches.map(|(name, objects)| (name.to_owned(), objects)).into();
             KernelMemory { caches, socket_bytes: sockets * 10 }
         };
         let growth = look(120, 230, 99).since(&look(100, 200, 90), 10);
-        assert_eq!(growth.bytes_per_connection, (20 * 2_000 + 30 * 250 + 200) / 20);
+        assert_eq!(growth.bytes_per_connection, (20 * (2_000 + 800 + 200) + 30 * 250 + 200) / 20);
         assert_eq!(look(0, 0, 0).since(&look(9, 9, 9), 10).bytes_per_connection, 0);
     }
 }
