@@ -1,18 +1,19 @@
 //! A device: the client machine, its local database, and an application that sends, reads and asks.
 
+mod events;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
 use bytes::Bytes;
 use iris_client_core::{
-    ClientCore, ClientEvent, Config, HistoryQuestion, NewMessage, Now, Outcome, Output, QueryNumber,
-    SendNumber, Settled, StoreOperation,
+    ClientCore, Config, HistoryQuestion, NewMessage, Now, Output, QueryNumber, SendNumber, StoreOperation,
 };
 use iris_history::{Device, Fact, HistoryFact, LoginFact, Message, SendFact};
 use iris_protocol::Versions;
 use iris_types::limits::ID_AHEAD_MS_MAX;
 use iris_types::request::HistoryFrom;
-use iris_types::{Body, BodyKind, ConversationId, DeviceId, HistoryEntry, MessageId, UserId};
+use iris_types::{Body, BodyKind, DeviceId, MessageId, UserId};
 
 use crate::database::Database;
 use crate::inventory::Inventory;
@@ -390,125 +391,6 @@ impl World {
             }
             Output::Event(event) => self.device_event(index, event),
         }
-    }
-
-    fn device_event(&mut self, index: usize, event: ClientEvent) {
-        let mark = event.mark();
-        let Some(process) = self.devices.get_mut(index) else { return };
-        let (device, incarnation) = (process.device, process.incarnation);
-        match event {
-            ClientEvent::Message { offset, message } => {
-                let place = (message.conversation, message.seq.0);
-                let body = Some(&message.body);
-                let seen = self.recorder.seen(offset.0, place, message.id, &message.from, body);
-                self.recorder.fact(device, incarnation, Fact::Shown(seen));
-            }
-            ClientEvent::Gap { first, last } => {
-                self.recorder.fact(device, incarnation, Fact::Gap { first: first.0, last: last.0 });
-            }
-            ClientEvent::Settled(settled) => self.send_settled(index, &settled),
-            ClientEvent::HistoryPage { query, conversation, entries, .. } => {
-                self.history_rows(index, query, conversation, &entries);
-            }
-            ClientEvent::HistoryEnd { query, with, more, .. } => {
-                self.history_ends(index, query, &with, more);
-            }
-            ClientEvent::Conversations { items, .. } => {
-                for item in &items {
-                    let conversation = self.recorder.conversation(item.conversation);
-                    let with = self.recorder.user(&item.with);
-                    let fact = Fact::Listed { conversation, with, last: item.last_seq.0 };
-                    self.recorder.fact(device, incarnation, fact);
-                }
-                self.inventory_listed(index, &items);
-            }
-            ClientEvent::QueryFailed { query, refusal } => {
-                if let Some(reading) = process.readings.remove(&query) {
-                    let fact = HistoryFact::Fail { reading: reading.number, code: refusal.code as u16 };
-                    self.recorder.fact(device, incarnation, Fact::History(fact));
-                }
-                self.inventory_failed(index, refusal);
-            }
-            ClientEvent::Synced => {
-                process.synced = true;
-                self.inventory_synced(index);
-            }
-            ClientEvent::Stopped(refusal) => {
-                self.recorder.note(|| format!("device {} stops: {refusal}", device.0));
-                let back_in_ms = self.random.u64(50..1_500);
-                self.crash_device(index, back_in_ms);
-                return;
-            }
-            ClientEvent::Refused(refusal) => {
-                self.recorder.note(|| format!("device {} is refused: {refusal}", device.0));
-            }
-            ClientEvent::Ready | ClientEvent::Accepted { .. } | ClientEvent::Disconnected => {}
-        }
-        let core = self.devices.get_mut(index).and_then(|process| process.core.as_mut());
-        if let (Some(mark), Some(core)) = (mark, core) {
-            core.handed_over(mark);
-        }
-    }
-
-    fn send_settled(&mut self, index: usize, settled: &Settled) {
-        let Some(process) = self.devices.get_mut(index) else { return };
-        if process.inventory.is_some() {
-            self.inventory_settled(index, settled);
-            return;
-        }
-        let (device, incarnation) = (process.device, process.incarnation);
-        let known = process.sends.get(&settled.number).copied();
-        let message = match (settled.id, known) {
-            (Some(id), _) => self.recorder.message(id),
-            (None, Some(message)) => message,
-            (None, None) => return,
-        };
-        let fact = match settled.outcome {
-            Outcome::Sent { conversation, seq, sent_at } => {
-                process.tally.acked += 1;
-                let conversation = self.recorder.conversation(conversation);
-                SendFact::Ok { message, conversation, seq: seq.0, sent_at: sent_at.0 }
-            }
-            Outcome::Failed(refusal) => {
-                process.tally.refused += 1;
-                SendFact::Fail { message, code: refusal.code as u16 }
-            }
-        };
-        self.recorder.fact(device, incarnation, Fact::Send(fact));
-    }
-
-    fn history_rows(
-        &mut self,
-        index: usize,
-        query: QueryNumber,
-        conversation: ConversationId,
-        entries: &[HistoryEntry],
-    ) {
-        let Some(process) = self.devices.get(index) else { return };
-        let Some(reading) = process.readings.get(&query).map(|reading| reading.number) else { return };
-        let (device, incarnation) = (process.device, process.incarnation);
-        for entry in entries {
-            let place = (conversation, entry.seq.0);
-            let seen = self.recorder.seen(0, place, entry.id, &entry.from, Some(&entry.body));
-            self.recorder.fact(device, incarnation, Fact::History(HistoryFact::Row { reading, seen }));
-        }
-    }
-
-    fn history_ends(&mut self, index: usize, query: QueryNumber, with: &UserId, more: bool) {
-        let Some(process) = self.devices.get_mut(index) else { return };
-        let Some(reading) = process.readings.remove(&query) else { return };
-        let (device, incarnation) = (process.device, process.incarnation);
-        let conversation = ConversationId::direct(&process.user, with);
-        let conversation = self.recorder.conversation(conversation);
-        let from_an_end = match reading.from {
-            HistoryFrom::Latest => true,
-            HistoryFrom::After(seq) => seq.0 == 0,
-            HistoryFrom::Before(_) => false,
-        };
-        let complete = from_an_end && !more;
-        let fact = HistoryFact::Ok { reading: reading.number, conversation, complete };
-        self.recorder.fact(device, incarnation, Fact::History(fact));
-        self.inventory_read(index);
     }
 
     fn ask_history(&mut self, index: usize) {

@@ -1,5 +1,9 @@
 //! The server process: edge machines and workers over one engine.
 
+mod edge;
+mod observing;
+mod tally;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,15 +13,16 @@ use iris_history::Observation;
 use iris_protocol::server::ServerConfig;
 use iris_protocol::{Capabilities, ServerLimits, Versions};
 use iris_types::placement::VnodeCount;
-use iris_types::request::{Answer, Request, RequestId, SessionId, TokenFacts};
-use iris_types::{ErrorCode, InboxItem, Timestamp, UserId, VnodeId};
+use iris_types::request::{Request, RequestId, SessionId};
+use iris_types::{InboxItem, UserId, VnodeId};
 use iris_worker::{
-    AdminAnswer, Call, CallId, Input, Lane, Output, Placement, SharedCache, Statistics, StopReason, Worker,
-    WorkerConfig, WorkerIndex, WorkerLimits, execute,
+    Call, CallId, Input, Lane, Output, Placement, SharedCache, StopReason, Worker, WorkerConfig, WorkerIndex,
+    WorkerLimits, execute,
 };
 
+pub(crate) use self::tally::ServerTally;
 use crate::Options;
-use crate::network::{LinkId, pieces};
+use crate::network::LinkId;
 use crate::storage::Opened;
 use crate::world::{Event, World};
 
@@ -57,65 +62,6 @@ struct Process {
     reads: BTreeSet<(SessionId, RequestId)>,
     /// Revocations that wait for theirs.
     revocations: BTreeMap<u64, (UserId, u64)>,
-}
-
-/// Summed over all lives, for the summary of a campaign.
-#[derive(Clone, Debug, Default)]
-pub struct ServerTally {
-    pub starts: u64,
-    pub crashes: u64,
-    pub crashes_while_starting: u64,
-    pub stops: u64,
-    pub chunks: u64,
-    pub sends: u64,
-    pub duplicates: u64,
-    pub flushes: u64,
-    pub runs: u64,
-    pub merges: u64,
-    pub loads: u64,
-    pub evictions: u64,
-    pub forwards: u64,
-    pub shortcuts: u64,
-}
-
-impl ServerTally {
-    fn take(&mut self, statistics: &Statistics) {
-        self.chunks += statistics.chunks;
-        self.sends += statistics.sends;
-        self.duplicates += statistics.duplicates;
-        self.flushes += statistics.flushes;
-        self.runs += statistics.runs;
-        self.merges += statistics.merges;
-        self.loads += statistics.loads;
-        self.evictions += statistics.evictions;
-        self.forwards += statistics.forwards;
-        self.shortcuts += statistics.shortcuts;
-    }
-
-    pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.fields().into_iter().zip(other.clone().fields()) {
-            *mine += *theirs;
-        }
-    }
-
-    fn fields(&mut self) -> [&mut u64; 14] {
-        [
-            &mut self.starts,
-            &mut self.crashes,
-            &mut self.crashes_while_starting,
-            &mut self.stops,
-            &mut self.chunks,
-            &mut self.sends,
-            &mut self.duplicates,
-            &mut self.flushes,
-            &mut self.runs,
-            &mut self.merges,
-            &mut self.loads,
-            &mut self.evictions,
-            &mut self.forwards,
-            &mut self.shortcuts,
-        ]
-    }
 }
 
 impl Server {
@@ -248,56 +194,6 @@ impl World {
             self.server.tally.crashes_while_starting += 1;
         }
         self.end_process(power);
-    }
-
-    pub(crate) fn accept(&mut self, link: LinkId) {
-        let now = self.server_now();
-        let life = self.server.life;
-        let session = SessionId { event_loop: 0, slot: link, generation: life };
-        let config = Arc::clone(&self.server.config);
-        if let Some(process) = &mut self.server.process {
-            process.edges.insert(link, EdgeMachine::new(&config, session, now));
-        }
-    }
-
-    pub(crate) fn server_receives(&mut self, link: LinkId, bytes: &[u8]) {
-        let Some(open) = self.network.links.get(&link) else { return };
-        if open.cut || !open.server_open || open.life != self.server.life {
-            return;
-        }
-        let now = self.server_now();
-        let Some(process) = &mut self.server.process else { return };
-        let Some(machine) = process.edges.get_mut(&link) else { return };
-        machine.receive(bytes, now, &check_token, &mut process.gathered);
-        self.flush_edge(link);
-        self.deliver_gathered();
-        self.schedule_server_tick();
-    }
-
-    pub(crate) fn server_sees_end(&mut self, link: LinkId) {
-        if let Some(open) = self.network.links.get_mut(&link)
-            && open.life == self.server.life
-        {
-            open.server_open = false;
-        }
-        self.network.sweep(link);
-        self.drop_machine(link);
-    }
-
-    pub(crate) fn tell_edge(&mut self, life: u32, message: ToEdge) {
-        if life != self.server.life {
-            return;
-        }
-        let (ToEdge::Answer { session, .. } | ToEdge::Push { session, .. } | ToEdge::Close { session, .. }) =
-            &message;
-        let link = session.slot;
-        let Some(process) = &mut self.server.process else { return };
-        let Some(machine) = process.edges.get_mut(&link) else { return };
-        machine.handle(message);
-        self.poke_edge(link);
-        self.flush_edge(link);
-        self.deliver_gathered();
-        self.schedule_server_tick();
     }
 
     pub(crate) fn tell_worker(&mut self, life: u32, worker: usize, input: Input) {
@@ -546,41 +442,6 @@ impl World {
         self.schedule(self.now + delay, Event::ServerStart { life: self.server.life });
     }
 
-    /// A push on its way to an event loop whose inbox may be full.
-    fn push(&mut self, worker: usize, session: SessionId, message: ToEdge) {
-        let overflows = self.options.inbox_overflows && self.random.u8(..4) == 0;
-        let (life, until) = (self.server.life, self.now + self.random.u64(1..40));
-        let Some(process) = &mut self.server.process else { return };
-        let is_held = process.held.contains_key(&session);
-        if !overflows && !is_held {
-            return self.send_to_edge(worker, message);
-        }
-        process.held.insert(session, message);
-        if !is_held {
-            self.schedule(until, Event::InboxHasRoom { life, worker, session });
-        }
-    }
-
-    pub(crate) fn inbox_has_room(&mut self, life: u32, worker: usize, session: SessionId) {
-        if life != self.server.life {
-            return;
-        }
-        let held = self.server.process.as_mut().and_then(|process| process.held.remove(&session));
-        if let Some(message) = held {
-            self.send_to_edge(worker, message);
-        }
-    }
-
-    fn send_to_edge(&mut self, worker: usize, message: ToEdge) {
-        let delay = self.random.u64(0..=1);
-        let (life, now) = (self.server.life, self.now);
-        let Some(process) = &mut self.server.process else { return };
-        let Some(at) = process.to_edge_at.get_mut(worker) else { return };
-        *at = (*at).max(now + delay);
-        let at = *at;
-        self.schedule(at, Event::ToEdge { life, message });
-    }
-
     /// Between workers a message may come late, twice, overtaken by later ones, or never.
     fn send_between(&mut self, to: WorkerIndex, input: Input, again: impl Fn() -> Input) {
         let (life, worker) = (self.server.life, usize::from(to.0));
@@ -609,69 +470,6 @@ impl World {
         self.schedule(at, Event::ToWorker { life, worker, input });
     }
 
-    fn deliver_gathered(&mut self) {
-        let Some(process) = &mut self.server.process else { return };
-        let messages = std::mem::take(&mut process.gathered.to_core);
-        for message in messages {
-            let worker = self.server.route(&message);
-            let input = match message {
-                ToCore::Attach { session, login } => Input::Attach { session, login },
-                ToCore::Detach { session, user } => Input::Detach { session, user },
-                ToCore::Request { session, user, device, id, request } => {
-                    Input::Request { session, user, device, id, request }
-                }
-            };
-            self.send_to_worker(worker, input);
-        }
-    }
-
-    /// Lets the connection's machine go on after an answer: it may ask for the next page.
-    fn poke_edge(&mut self, link: LinkId) {
-        let now = self.server_now();
-        let Some(process) = &mut self.server.process else { return };
-        if let Some(machine) = process.edges.get_mut(&link) {
-            machine.receive(&[], now, &check_token, &mut process.gathered);
-        }
-    }
-
-    fn flush_edge(&mut self, link: LinkId) {
-        let mut bytes = Vec::new();
-        let Some(process) = &mut self.server.process else { return };
-        let Some(machine) = process.edges.get_mut(&link) else { return };
-        machine.transmit(&mut bytes);
-        let is_closing = machine.is_closing();
-        if !bytes.is_empty() {
-            for bytes in pieces(bytes, &mut self.random) {
-                let delay = self.latency();
-                let Some(open) = self.network.links.get_mut(&link) else { break };
-                let at = open.to_device(self.now, delay);
-                self.schedule(at, Event::ToDevice { link, bytes });
-            }
-        }
-        if is_closing {
-            self.close_server_end(link);
-        }
-    }
-
-    fn close_server_end(&mut self, link: LinkId) {
-        let delay = self.latency();
-        if let Some(open) = self.network.links.get_mut(&link)
-            && std::mem::replace(&mut open.server_open, false)
-        {
-            let at = open.to_device(self.now, delay);
-            self.schedule(at, Event::DeviceSees { link });
-        }
-        self.network.sweep(link);
-        self.drop_machine(link);
-    }
-
-    fn drop_machine(&mut self, link: LinkId) {
-        let Some(process) = &mut self.server.process else { return };
-        let Some(mut machine) = process.edges.remove(&link) else { return };
-        process.gathered.to_core.extend(machine.detach());
-        self.deliver_gathered();
-    }
-
     fn server_now(&self) -> Now {
         Now { wall: self.wall(self.server.skew_ms), monotonic: self.monotonic() }
     }
@@ -688,80 +486,4 @@ impl World {
             self.schedule(at, Event::ServerTick { life });
         }
     }
-
-    fn admin_answered(&mut self, id: u64, answer: &AdminAnswer) {
-        let Some(process) = &mut self.server.process else { return };
-        let Some((user, issued_up_to)) = process.revocations.remove(&id) else { return };
-        if *answer == AdminAnswer::Done {
-            let user = self.recorder.user(&user);
-            let fact = iris_history::RevocationFact::Ok { user, issued_up_to };
-            let nobody = iris_history::Device::NOBODY;
-            self.recorder.fact(nobody, 0, iris_history::Fact::Revocation(fact));
-        }
-    }
-
-    fn observe_input(&mut self, input: &Input) {
-        let Input::Request { session, id, request, .. } = input else { return };
-        match request {
-            Request::SendMessage(send) => {
-                let message = self.recorder.message(send.id);
-                self.recorder.observe(Observation::Arrived { message });
-            }
-            Request::Acknowledge { .. } => {}
-            _ => {
-                if let Some(process) = &mut self.server.process {
-                    process.reads.insert((*session, *id));
-                }
-            }
-        }
-    }
-
-    fn observe_answer(&mut self, session: SessionId, id: RequestId, answer: &Answer) {
-        let was_read =
-            self.server.process.as_mut().is_some_and(|process| process.reads.remove(&(session, id)));
-        match answer {
-            Answer::Sent(sent) => self.observe_left(sent.conversation, sent.seq.0, sent.id),
-            Answer::InboxPage(page) => {
-                for entry in &page.entries {
-                    let InboxItem::Message(message) = &entry.item;
-                    self.observe_left(message.conversation, message.seq.0, message.id);
-                }
-            }
-            Answer::HistoryPage(page) => {
-                for entry in &page.entries {
-                    self.observe_left(page.conversation, entry.seq.0, entry.id);
-                }
-            }
-            Answer::Refused { refusal, .. } if was_read && refusal.code == ErrorCode::StorageFull => {
-                self.recorder.observe(Observation::ReadRefused);
-            }
-            _ => {}
-        }
-    }
-
-    fn observe_left(
-        &mut self,
-        conversation: iris_types::ConversationId,
-        seq: u64,
-        id: iris_types::MessageId,
-    ) {
-        let (conversation, message) = (self.recorder.conversation(conversation), self.recorder.message(id));
-        self.recorder.observe(Observation::Left { conversation, seq, message });
-    }
-}
-
-/// The simulator's tokens are the user's name and the time of issue: what the edge does with a verdict is under
-/// test here, not the cipher.
-fn check_token(token: &[u8], now: Timestamp) -> Result<(UserId, TokenFacts), ErrorCode> {
-    let text = std::str::from_utf8(token).map_err(|_| ErrorCode::BadToken)?;
-    let (user, issued_at) = text.split_once(' ').ok_or(ErrorCode::BadToken)?;
-    let issued_at = Timestamp(issued_at.parse().map_err(|_| ErrorCode::BadToken)?);
-    let expires_at = issued_at.plus_millis(TOKEN_LIFE_MS);
-    if now >= expires_at {
-        return Err(ErrorCode::TokenExpired);
-    }
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&issued_at.0.to_be_bytes());
-    let user = UserId::new(user).map_err(|_| ErrorCode::InvalidName)?;
-    Ok((user, TokenFacts { id, issued_at, expires_at }))
 }
