@@ -1,6 +1,7 @@
 //! Watches the logs from above the encryption: what the storage said is durable, and when. On some seeds it also
 //! leaves appends in doubt, as an engine behind a network would: done, not done, or done later.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use iris_history::Observation;
@@ -150,5 +151,9 @@ impl Logs for ObservedLogs {
 
     fn list(&self) -> Result<Vec<LogInfo>, StoreError> {
         self.logs.list()
+    }
+
+    fn cut(&self) -> Result<BTreeSet<LogId>, StoreError> {
+        self.logs.cut()
     }
 }

@@ -2,7 +2,6 @@
 
 use iris_client_core::{ClientEvent, Outcome, QueryNumber, Settled};
 use iris_history::{Fact, HistoryFact, SendFact};
-
 use iris_types::request::HistoryFrom;
 use iris_types::{ConversationId, HistoryEntry, UserId};
 

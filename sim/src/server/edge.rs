@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use iris_cluster::{ToCore, ToEdge};
 use iris_edge::EdgeMachine;
-
 use iris_types::request::{SessionId, TokenFacts};
 use iris_types::{ErrorCode, Timestamp, UserId};
 use iris_worker::Input;

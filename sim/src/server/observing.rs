@@ -1,7 +1,6 @@
 //! What the recorder is told of the server: what came in, what left, what an operator was answered.
 
 use iris_history::Observation;
-
 use iris_types::request::{Answer, Request, RequestId, SessionId};
 use iris_types::{ErrorCode, InboxItem};
 use iris_worker::{AdminAnswer, Input};
