@@ -14,7 +14,8 @@ use crate::world::{Event, World};
 
 /// Milliseconds in which everything has to settle once the faults are over: a retry waits up to 60 s.
 pub(crate) const SETTLE_MS_MAX: u64 = 120_000;
-/// Milliseconds without anything on its way after which a world counts as settled: longer than any coalescing.
+/// Milliseconds without anything on its way after which a world counts as settled: longer than any coalescing, and
+/// than what workers wait before they send a forward again.
 const STILL_MS: u64 = 1_500;
 /// Events that no honest world needs: a machine that spins.
 const EVENTS_MAX: u64 = 3_000_000;
