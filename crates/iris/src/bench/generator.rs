@@ -363,7 +363,7 @@ impl Generator {
                 epoll::add(&self.epoll, transport.descriptor(), EventData::new_u64(who as u64), flags)
                     .context("epoll takes no more descriptors")?;
                 device.transport = Some(transport);
-                (device.secured, device.synced) = (false, false);
+                (device.secured, device.synced, device.speak_at) = (false, false, None);
                 device.listens_for_room = true;
                 device.give_up_at = Some(now.monotonic.plus_millis(2 * HANDSHAKE_MS_MAX));
                 (device.incoming, device.outgoing) = (Frames::default(), Frames::default());
@@ -422,7 +422,8 @@ impl Generator {
         let Some(device) = self.devices.get_mut(who) else { return };
         let core = device.core.as_ref().and_then(ClientCore::deadline);
         let give_up = device.give_up_at.filter(|_| device.transport.is_some());
-        let Some(at) = [core, device.connect_at, give_up, device.speak_at].into_iter().flatten().min() else {
+        let speak = device.speak_at.filter(|_| device.transport.is_some());
+        let Some(at) = [core, device.connect_at, give_up, speak].into_iter().flatten().min() else {
             return;
         };
         // What could not be done by now is looked at again, but not without end.
