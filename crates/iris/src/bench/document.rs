@@ -52,14 +52,15 @@ fn section(text: &mut String, result: &Map<String, Value>) -> Result<()> {
         let part = |key: &str| machine.get(key).map(plain).unwrap_or_default();
         writeln!(
             text,
-            "{}, {} cores ({}), {} GiB, Linux {}, disk {}; {} build.\n",
+            "{}, {} cores ({}), {} GiB, Linux {}, disk {}; {} build; load average {}.\n",
             part("date"),
             part("cores"),
             part("processor"),
             part("memory_gib"),
             part("kernel"),
             part("disk"),
-            part("build")
+            part("build"),
+            part("load_average")
         )?;
     }
     let shown = |key: &str| !matches!(key, "scenario" | "machine" | "server" | "profile");

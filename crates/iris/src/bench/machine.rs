@@ -21,6 +21,8 @@ pub(crate) fn describe(path: &Path) -> Value {
         "kernel": read("/proc/sys/kernel/osrelease").trim(),
         "memory_gib": gibibytes,
         "disk": disk(path, &read("/proc/self/mounts")),
+        // Of the last minute: the run's own load, and whatever else the machine did.
+        "load_average": read("/proc/loadavg").split(' ').next(),
         "date": date(wall().0 / 1_000),
         "build": if cfg!(debug_assertions) { "debug" } else { "release" },
     })

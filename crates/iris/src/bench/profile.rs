@@ -41,7 +41,21 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("tables", &["iris_tables"]),
     ("log and files", &["iris_store", "crc32c", "crc_"]),
     ("worker and domain", &["iris_worker", "iris_vnode", "iris_core", "iris_types", "sha2::"]),
-    ("allocator", &["mi_", "mimalloc"]),
+    (
+        "allocator",
+        &[
+            "mi_",
+            "mimalloc",
+            "malloc",
+            "calloc",
+            "realloc",
+            "_int_free",
+            "_free",
+            "cfree",
+            "unlink_chunk",
+            "tcache",
+        ],
+    ),
     ("collections and buffers", &["alloc::", "core::", "std::", "hashbrown", "bytes::", "foldhash"]),
     ("copying and comparing", &["memcpy", "memmove", "memcmp", "memset", "__memcpy", "__memmove"]),
 ];
