@@ -120,6 +120,7 @@ impl World {
         self.is_traffic = false;
         self.options.disk_ms_max = self.options.disk_ms_max.min(4);
         self.options.slow_log_ms_max = 0;
+        self.options.slow_read_ms_max = 0;
         self.options.unruly_frames = false;
         self.storage.set_capacity(None);
         // Faults that are planned end with the process that they were planned for.

@@ -59,6 +59,8 @@ pub struct Options {
     pub acknowledge_interval_ms: u64,
     pub window: usize,
     pub push_window_entries: u32,
+    /// Milliseconds that reads may take longer than the rest: flushes and merges finish meanwhile.
+    pub slow_read_ms_max: u64,
 }
 
 impl Options {
@@ -106,6 +108,7 @@ impl Options {
             acknowledge_interval_ms: [0, 20, 250][random.usize(..3)],
             window: [1, 4, 32][random.usize(..3)],
             push_window_entries: [2, 8, 4_096][random.usize(..3)],
+            slow_read_ms_max: [0, 0, 600][random.usize(..3)],
         }
     }
 }

@@ -213,13 +213,14 @@ impl World {
             return;
         }
         let Some(process) = &mut self.server.process else { return };
+        let slow_ms = if call.lane() == Lane::Read { self.options.slow_read_ms_max } else { 0 };
         let result = execute(call, &process.opened.engine, &process.cache);
         let sightings = process.opened.sightings.take();
         sightings.into_iter().for_each(|sighting| sighting.record(&mut self.recorder));
         if self.storage.is_dead() {
             return self.crash_server(true);
         }
-        let delay = self.random.u64(0..=self.options.disk_ms_max / 2 + 1);
+        let delay = self.random.u64(0..=self.options.disk_ms_max / 2 + 1 + slow_ms);
         self.schedule(self.now + delay, Event::Done { life, worker, id, result });
     }
 

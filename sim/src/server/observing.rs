@@ -51,6 +51,10 @@ impl World {
                     self.observe_left(page.conversation, entry.seq.0, entry.id);
                 }
             }
+            // No seed rots what is stored: nothing may look damaged.
+            Answer::Refused { refusal, .. } if refusal.code == ErrorCode::DataCorrupt => {
+                self.defect(|| "a request was refused as data_corrupt, and nothing is damaged".to_owned());
+            }
             Answer::Refused { refusal, .. } if was_read && refusal.code == ErrorCode::StorageFull => {
                 self.recorder.observe(Observation::ReadRefused);
             }
