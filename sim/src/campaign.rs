@@ -29,7 +29,6 @@ pub const BUGS: &[Bug] = &[
     Bug::TrimmedTooFar,
     Bug::TailNotReplayed,
     Bug::HeadElided,
-    Bug::PageReadsRunsFirst,
     Bug::GapSilent,
     Bug::PredecessorIgnored,
     Bug::PushNotContiguous,
