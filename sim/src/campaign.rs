@@ -29,6 +29,7 @@ pub const BUGS: &[Bug] = &[
     Bug::TrimmedTooFar,
     Bug::TailNotReplayed,
     Bug::HeadElided,
+    Bug::PageReadsRunsFirst,
     Bug::GapSilent,
     Bug::PredecessorIgnored,
     Bug::PushNotContiguous,
