@@ -121,7 +121,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
-        assert!(!text.contains("floors") && !text.contains("server"), "{text}");
+        assert!(!text.contains("floors") && !text.contains("| server"), "{text}");
         Ok(())
     }
 }
