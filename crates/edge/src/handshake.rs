@@ -14,7 +14,11 @@ use crate::tls::TlsConfig;
 const ALERT_STEPS_MAX: usize = iris_types::limits::ALERT_STEPS_MAX;
 
 /// A handshake in progress.
-pub(crate) struct Handshake(UnbufferedServerConnection);
+pub(crate) struct Handshake {
+    tls: UnbufferedServerConnection,
+    /// Bytes at the start of the next input that rustls has seen and not discarded; it wants to see them again.
+    seen: usize,
+}
 
 /// How far the input got a handshake.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +34,8 @@ pub(crate) struct HandshakeFailed;
 
 impl Handshake {
     pub(crate) fn new(config: &TlsConfig) -> Result<Self, HandshakeFailed> {
-        UnbufferedServerConnection::new(Arc::clone(&config.0)).map(Self).map_err(|_| HandshakeFailed)
+        let tls = UnbufferedServerConnection::new(Arc::clone(&config.0)).map_err(|_| HandshakeFailed)?;
+        Ok(Self { tls, seen: 0 })
     }
 
     /// Takes the records in `input`, appends what is to be sent to `out`. Stops right behind the client's last
@@ -43,19 +48,20 @@ impl Handshake {
         input: &mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Progress, HandshakeFailed> {
-        let (mut start, mut end) = (0, 0);
+        let (mut start, mut end) = (0, self.seen);
         loop {
             let shown = input.get_mut(start..end).ok_or(HandshakeFailed)?;
-            let (discard, pause) = step(self.0.process_tls_records(shown), out);
+            let (discard, pause) = step(self.tls.process_tls_records(shown), out);
             start += discard;
             match pause {
                 Pause::None => {}
-                Pause::Done if !self.0.is_handshaking() => {
+                Pause::Done if !self.tls.is_handshaking() => {
                     return Ok(Progress { consumed: start, is_done: true });
                 }
                 Pause::Blocked => match next_end(input, end) {
                     Some(next) if next - start <= HANDSHAKE_BYTES_MAX => end = next,
                     None if input.len() - start <= HANDSHAKE_BYTES_MAX => {
+                        self.seen = end - start;
                         return Ok(Progress { consumed: start, is_done: false });
                     }
                     Some(_) | None => return Err(HandshakeFailed),
@@ -70,16 +76,16 @@ impl Handshake {
 
     /// The record layer for what follows a handshake that is done.
     pub(crate) fn into_records(self, ciphers: &mut Ciphers) -> Result<Records, HandshakeFailed> {
-        Records::new(self.0, ciphers).map_err(|_| HandshakeFailed)
+        Records::new(self.tls, ciphers).map_err(|_| HandshakeFailed)
     }
 
     /// rustls hands out what it queued before it looks at its input, and only then it must still be called.
     fn take_alert(&mut self, shown: &mut [u8], out: &mut Vec<u8>) {
         for _ in 0..ALERT_STEPS_MAX {
-            if !self.0.wants_write() {
+            if !self.tls.wants_write() {
                 return;
             }
-            step(self.0.process_tls_records(shown), out);
+            step(self.tls.process_tls_records(shown), out);
         }
     }
 }
@@ -149,5 +155,61 @@ fn next_end(input: &[u8], end: usize) -> Option<usize> {
     match record_length(rest) {
         Ok(length) if is_record => length.map(|length| end + length),
         Ok(_) | Err(_) => Some(input.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> TlsConfig {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        TlsConfig::from_pem(cert.pem().as_bytes(), signing_key.serialize_pem().as_bytes()).unwrap()
+    }
+
+    /// A ClientHello in records of at most `part` bytes.
+    fn client_hello(part: usize) -> Vec<u8> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let mut client =
+            rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).unwrap();
+        let mut records = Vec::new();
+        for fragment in hello[5..].chunks(part) {
+            records.extend([22, 3, 1, (fragment.len() >> 8) as u8, fragment.len() as u8]);
+            records.extend(fragment);
+        }
+        records
+    }
+
+    /// Feeds `input` in reads of `read` bytes, each with what the one before left; what is answered.
+    fn answers(config: &TlsConfig, input: &[u8], read: usize) -> Vec<u8> {
+        let mut handshake = Handshake::new(config).unwrap();
+        let (mut waiting, mut out) = (Vec::new(), Vec::new());
+        for bytes in input.chunks(read) {
+            waiting.extend(bytes);
+            let progress = handshake.advance(&mut waiting, &mut out).unwrap();
+            assert!(!progress.is_done);
+            waiting.drain(..progress.consumed);
+        }
+        out
+    }
+
+    #[test]
+    fn a_hello_in_many_records_may_come_in_many_reads() {
+        let config = config();
+        for part in [100, 1_000, 16_384] {
+            let hello = client_hello(part);
+            for read in [1, 7, part, part + 5, part + 6, hello.len()] {
+                let answer = answers(&config, &hello, read);
+                assert_eq!((answer[0], answer[5]), (22, 2), "a ServerHello: {part}, {read}");
+            }
+        }
     }
 }
