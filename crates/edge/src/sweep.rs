@@ -2,8 +2,6 @@
 //!
 //! A connection's deadline is met within a second of its time; each costs one look per second and no memory.
 
-use std::ops::Range;
-
 use iris_types::Monotonic;
 
 const PARTS: u64 = 4;
@@ -28,24 +26,18 @@ impl Sweep {
         self.next_at
     }
 
-    /// The slots to look at now; all of them when a whole round was missed.
-    pub(crate) fn due_slots(&mut self, now: Monotonic, slots: usize) -> Range<usize> {
-        self.has_completed_round = false;
-        if now < self.next_at {
-            return 0..0;
+    /// The slots to look at now: one part per [`PART_MS`] since the last call, all of them after a whole round.
+    pub(crate) fn due_slots(&mut self, now: Monotonic, slots: usize) -> impl Iterator<Item = usize> + use<> {
+        let is_due = now >= self.next_at;
+        let parts = if is_due { (now.millis_since(self.next_at) / PART_MS + 1).min(PARTS) } else { 0 };
+        if is_due {
+            self.next_at = now.plus_millis(PART_MS);
         }
-        let is_late = now.millis_since(self.next_at) >= PARTS * PART_MS;
-        self.next_at = now.plus_millis(PART_MS);
-        if is_late {
-            self.part = 0;
-            self.has_completed_round = true;
-            return 0..slots;
-        }
+        let (begin, end) = (self.part, self.part + parts);
+        self.part = end % PARTS;
+        self.has_completed_round = end >= PARTS;
         let edge = |part: u64| slots * part as usize / PARTS as usize;
-        let due = edge(self.part)..edge(self.part + 1);
-        self.part = (self.part + 1) % PARTS;
-        self.has_completed_round = self.part == 0;
-        due
+        (edge(begin)..edge(end.min(PARTS))).chain(0..edge(end.saturating_sub(PARTS)))
     }
 
     /// Whether the last call of [`Self::due_slots`] ended a round, about once a second.
@@ -64,7 +56,7 @@ mod tests {
             let mut sweep = Sweep::new(Monotonic(0));
             let mut seen = vec![0; slots];
             for part in 1..=PARTS {
-                assert_eq!(sweep.due_slots(Monotonic(part * PART_MS - 1), slots), 0..0);
+                assert_eq!(sweep.due_slots(Monotonic(part * PART_MS - 1), slots).next(), None);
                 sweep.due_slots(Monotonic(part * PART_MS), slots).for_each(|slot| seen[slot] += 1);
                 assert_eq!(sweep.has_completed_round(), part == PARTS);
             }
@@ -75,7 +67,18 @@ mod tests {
     #[test]
     fn after_a_long_sleep_everything_is_due() {
         let mut sweep = Sweep::new(Monotonic(0));
-        assert_eq!(sweep.due_slots(Monotonic(100_000), 10), 0..10);
+        assert!(sweep.due_slots(Monotonic(100_000), 10).eq(0..10));
         assert!(sweep.has_completed_round());
+    }
+
+    #[test]
+    fn parts_that_were_missed_are_caught_up() {
+        let mut sweep = Sweep::new(Monotonic(0));
+        sweep.due_slots(Monotonic(PART_MS), 8).for_each(drop);
+        // Two parts late, then a whole round late, which starts where the walk is.
+        assert!(sweep.due_slots(Monotonic(4 * PART_MS), 8).eq(2..8));
+        assert!(sweep.has_completed_round());
+        sweep.due_slots(Monotonic(5 * PART_MS), 8).for_each(drop);
+        assert!(sweep.due_slots(Monotonic(9 * PART_MS), 8).eq((2..8).chain(0..2)));
     }
 }
