@@ -28,7 +28,7 @@ struct Threshold {
 
 const BENCHES: &[Bench] = &[
     Bench {
-        arguments: &["connections", "--spawn", "--connections", "2000", "--rate", "100"],
+        arguments: &["connections", "--spawn", "--connections", "10000", "--rate", "100"],
         thresholds: &[
             Threshold { requirement: "NFR-1", figures: &["connect_ms.p99"], most: 100.0 },
             Threshold {
