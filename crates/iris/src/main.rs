@@ -11,6 +11,7 @@ mod dev;
 mod doctor;
 mod health;
 mod material;
+mod memory;
 mod ready;
 mod serve;
 mod server;

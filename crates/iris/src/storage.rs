@@ -22,8 +22,6 @@ const KEYS: &str = "keys";
 const MAINTENANCE: Duration = Duration::from_millis(50);
 /// Rounds of maintenance between two looks at the free space.
 const ROUNDS_PER_LOOK: u32 = 10;
-/// Rounds between two looks at whether there is memory to give back.
-const ROUNDS_PER_TRIM: u32 = 20;
 const HOW_TO_MAKE_A_KEY: &str =
     "head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' > FILE && chmod 600 FILE";
 
@@ -79,8 +77,6 @@ impl Storage {
             core: Arc::clone(core),
             status: Arc::clone(status),
             low: false,
-            activity: Activity::default(),
-            trimmed: Activity::default(),
         };
         let stopping = Arc::clone(&stop);
         #[allow(clippy::disallowed_methods)] // the binary starts its threads here
@@ -119,18 +115,6 @@ struct Round {
     core: Arc<Core>,
     status: Arc<Status>,
     low: bool,
-    /// As of the last look.
-    activity: Activity,
-    /// When memory was given back last.
-    trimmed: Activity,
-}
-
-/// What moves while a server works.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Activity {
-    sends: u64,
-    flushes: u64,
-    sessions: u64,
 }
 
 impl Round {
@@ -144,27 +128,9 @@ impl Round {
             if rounds.is_multiple_of(ROUNDS_PER_LOOK) {
                 self.look_at_the_room();
             }
-            if rounds.is_multiple_of(ROUNDS_PER_TRIM) {
-                self.give_memory_back();
-            }
             rounds = rounds.wrapping_add(1);
             std::thread::park_timeout(MAINTENANCE);
         }
-    }
-
-    /// Once after each time of work, when it is over: what was freed goes back to the system.
-    fn give_memory_back(&mut self) {
-        let mut now = Activity::default();
-        for worker in self.core.statistics() {
-            now.sends += worker.sends;
-            now.flushes += worker.flushes;
-            now.sessions += worker.sessions;
-        }
-        if now == self.activity && now != self.trimmed {
-            trim_heap();
-            self.trimmed = now;
-        }
-        self.activity = now;
     }
 
     /// Safe mode begins when room is low and ends by itself when there is room.
@@ -186,15 +152,6 @@ impl Round {
                 tracing::warn!("the disk has room again: sends are taken");
             }
         }
-    }
-}
-
-/// Gives the pages of freed memory back. The allocator keeps them otherwise, in the arena of each thread.
-#[allow(unsafe_code)]
-fn trim_heap() {
-    // SAFETY: may be called at any time from any thread; it has no preconditions (malloc_trim(3)).
-    unsafe {
-        libc::malloc_trim(0);
     }
 }
 

@@ -1,0 +1,18 @@
+//! The allocator of the process.
+//!
+//! A message is some dozens of small allocations that one thread makes and another frees, and what a flush frees
+//! has to go back to the system: jemalloc does both, each at a fraction of the C library's price.
+
+use tikv_jemallocator::Jemalloc;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+/// Freed pages go back within a second, by a thread of the allocator's own, also when nothing else runs. Few
+/// arenas: each keeps pages that the others cannot use.
+///
+/// Read by jemalloc before `main`, under this name; `_RJEM_MALLOC_CONF` in the environment overrides it.
+#[expect(unsafe_code, reason = "the name that jemalloc looks for; nothing else has it")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static MALLOC_CONF: Option<&'static u8> =
+    c"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4".to_bytes_with_nul().first();
