@@ -15,6 +15,7 @@
 //! Every block carries a checksum over all its bytes, its number and its run's name (`block.rs`): what is not
 //! what was written is a [`TableError`] for the rows it holds, never an empty answer.
 
+mod arena;
 mod block;
 mod build;
 mod cache;

@@ -5,15 +5,15 @@ use std::hash::{BuildHasher, BuildHasherDefault};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use foldhash::fast::FixedState;
 use iris_types::RunName;
 
+use crate::arena::{Arena, Place};
 use crate::build::RunBuilder;
 use crate::{BuiltRun, Direction, Table, Window};
 
-/// Memory of a row besides its key and value: two handles, a window, and its shares of hash and order.
-const ROW_OVERHEAD_BYTES: usize = 112;
+/// Memory of a row besides its key and value: where they are, and its shares of hash and order.
+const ROW_OVERHEAD_BYTES: usize = 64;
 /// No further row with the same hash.
 const NONE: u32 = u32::MAX;
 
@@ -24,6 +24,8 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct MemTable {
     tables: [Rows; Table::ALL.len()],
+    /// Keys and values.
+    arena: Arena,
     bytes: usize,
 }
 
@@ -42,10 +44,12 @@ struct Rows {
 
 type Index = HashMap<u64, u32, BuildHasherDefault<Hashed>>;
 
+/// A key with its value behind it.
 #[derive(Debug)]
 struct MemRow {
-    key: Bytes,
-    value: Bytes,
+    place: Place,
+    key_bytes: u32,
+    value_bytes: u32,
     window: Window,
     /// Next row of the same hash.
     next: u32,
@@ -79,7 +83,11 @@ impl std::hash::Hasher for Hashed {
 
 impl Default for MemTable {
     fn default() -> Self {
-        Self { tables: Table::ALL.map(|table| Rows::new(table.has_filter())), bytes: 0 }
+        Self {
+            tables: Table::ALL.map(|table| Rows::new(table.has_filter())),
+            arena: Arena::default(),
+            bytes: 0,
+        }
     }
 }
 
@@ -91,29 +99,25 @@ impl MemTable {
 
     /// Sets a row; the former value of the key is forgotten. The key must have had the same window before, if
     /// any; tables that do not expire ignore the window.
-    pub fn put(&mut self, table: Table, window: Window, key: Bytes, value: Bytes) {
-        let (key_bytes, value_bytes) = (key.len(), value.len());
-        let row = MemRow { key, value, window: table.window(window), next: NONE };
-        self.bytes += value_bytes;
-        match self.tables[table.place()].put(row) {
-            Some(former) => self.bytes = self.bytes.saturating_sub(former.len()),
-            None => self.bytes += key_bytes + ROW_OVERHEAD_BYTES,
-        }
+    pub fn put(&mut self, table: Table, window: Window, key: &[u8], value: &[u8]) {
+        let rows = &mut self.tables[table.place()];
+        self.bytes += rows.put(&mut self.arena, table.window(window), key, value);
     }
 
     #[must_use]
-    pub fn get(&self, table: Table, key: &[u8]) -> Option<&Bytes> {
-        self.rows(table).get(key).map(|row| &row.value)
+    pub fn get(&self, table: Table, key: &[u8]) -> Option<&[u8]> {
+        self.rows(table).get(&self.arena, key).map(|row| row.value(&self.arena))
     }
 
     /// The rows from `range.start` up to, but without, `range.end`; from the end on when backward.
     #[must_use]
     pub fn range(&self, table: Table, range: Range<&[u8]>, direction: Direction) -> MemRange<'_> {
         let rows = self.rows(table);
-        MemRange { rows: &rows.rows, order: rows.range(range).into_iter(), direction }
+        let order = rows.range(&self.arena, range).into_iter();
+        MemRange { rows: &rows.rows, arena: &self.arena, order, direction }
     }
 
-    /// Bytes of memory, roughly; a value shared with others counts in full.
+    /// Bytes of memory, roughly; values that were replaced by longer ones, too.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -127,7 +131,7 @@ impl MemTable {
     /// Number of rows of a table.
     #[must_use]
     pub fn rows_of(&self, table: Table) -> usize {
-        self.rows(table).ordered().sorted.len()
+        self.rows(table).ordered(&self.arena).sorted.len()
     }
 
     /// One run per table and window that has rows. `age` must be greater than that of any older run.
@@ -157,13 +161,14 @@ impl MemTable {
         let mut builders: BTreeMap<Window, RunBuilder> = BTreeMap::new();
         let rows = self.rows(table);
         // A copy of the order: whoever reads meanwhile does not wait.
-        let sorted = rows.ordered().sorted.clone();
+        let sorted = rows.ordered(&self.arena).sorted.clone();
         for row in sorted.into_iter().filter_map(|place| rows.rows.get(place as usize)) {
-            if keep(table, &row.key, &row.value) {
+            let (key, value) = (row.key(&self.arena), row.value(&self.arena));
+            if keep(table, key, value) {
                 let window = row.window;
                 let builder = builders.entry(window);
                 let builder = builder.or_insert_with(|| RunBuilder::new(names(), table, window, 0, age));
-                builder.push(&row.key, &row.value);
+                builder.push(key, value);
             }
         }
         builders.into_values().filter_map(RunBuilder::finish).collect()
@@ -179,15 +184,22 @@ impl Rows {
         Self { rows: Vec::new(), index: is_indexed.then(Index::default), order: Mutex::default() }
     }
 
-    /// Gives the former value of the key, as far as that is known.
-    fn put(&mut self, row: MemRow) -> Option<Bytes> {
+    /// Gives the bytes that this takes.
+    fn put(&mut self, arena: &mut Arena, window: Window, key: &[u8], value: &[u8]) -> usize {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let place = u32::try_from(self.rows.len()).unwrap_or(NONE);
         if let Some(index) = &mut self.index {
-            let mut last = *index.entry(hash_of(&row.key)).or_insert(place);
+            let mut last = *index.entry(hash_of(key)).or_insert(place);
             while let Some(former) = self.rows.get_mut(last as usize) {
-                if former.key == row.key {
-                    former.window = row.window;
-                    return Some(std::mem::replace(&mut former.value, row.value));
+                if former.key(arena) == key {
+                    let grown = former.value_bytes < length(value);
+                    if grown {
+                        former.place = arena.push([key, value]);
+                    } else {
+                        arena.get_mut(former.place, key.len(), value.len()).copy_from_slice(value);
+                    }
+                    (former.window, former.value_bytes) = (window, length(value));
+                    return if grown { key.len() + value.len() } else { 0 };
                 }
                 if former.next == NONE {
                     former.next = place;
@@ -195,56 +207,73 @@ impl Rows {
                 last = former.next;
             }
         }
-        self.rows.push(row);
-        None
+        let (key_bytes, value_bytes) = (length(key), length(value));
+        self.rows.push(MemRow {
+            place: arena.push([key, value]),
+            key_bytes,
+            value_bytes,
+            window,
+            next: NONE,
+        });
+        key.len() + value.len() + ROW_OVERHEAD_BYTES
     }
 
-    fn get(&self, key: &[u8]) -> Option<&MemRow> {
-        let Some(index) = &self.index else { return self.search(key) };
+    fn get(&self, arena: &Arena, key: &[u8]) -> Option<&MemRow> {
+        let Some(index) = &self.index else { return self.search(arena, key) };
         let mut place = *index.get(&hash_of(key))?;
         loop {
             let row = self.rows.get(place as usize)?;
-            if row.key == key {
+            if row.key(arena) == key {
                 return Some(row);
             }
             place = row.next;
         }
     }
 
-    fn search(&self, key: &[u8]) -> Option<&MemRow> {
-        let order = self.ordered();
-        let place = order.sorted.binary_search_by(|place| self.key(*place).cmp(key)).ok()?;
+    fn search(&self, arena: &Arena, key: &[u8]) -> Option<&MemRow> {
+        let order = self.ordered(arena);
+        let place = order.sorted.binary_search_by(|place| self.key(arena, *place).cmp(key)).ok()?;
         self.rows.get(*order.sorted.get(place)? as usize)
     }
 
     /// Places of the rows of a range, ascending by key.
-    fn range(&self, range: Range<&[u8]>) -> Vec<u32> {
-        let order = self.ordered();
-        let from = order.sorted.partition_point(|place| self.key(*place) < range.start);
-        let to = order.sorted.partition_point(|place| self.key(*place) < range.end);
+    fn range(&self, arena: &Arena, range: Range<&[u8]>) -> Vec<u32> {
+        let order = self.ordered(arena);
+        let from = order.sorted.partition_point(|place| self.key(arena, *place) < range.start);
+        let to = order.sorted.partition_point(|place| self.key(arena, *place) < range.end);
         order.sorted.get(from..to).unwrap_or_default().to_vec()
     }
 
-    fn key(&self, place: u32) -> &[u8] {
-        self.rows.get(place as usize).map_or(&[], |row| &row.key)
+    fn key<'a>(&self, arena: &'a Arena, place: u32) -> &'a [u8] {
+        self.rows.get(place as usize).map_or(&[], |row| row.key(arena))
     }
 
-    fn ordered(&self) -> MutexGuard<'_, Order> {
+    fn ordered(&self, arena: &Arena) -> MutexGuard<'_, Order> {
         // A thread that panicked while sorting left some order, and what it had seen is unchanged: sorted again.
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if order.seen < self.rows.len() {
             let new = order.seen..self.rows.len();
             order.sorted.extend(new.filter_map(|place| u32::try_from(place).ok()));
             // Stable and quick on what is sorted already: of equal keys the newest comes last.
-            order.sorted.sort_by(|one, other| self.key(*one).cmp(self.key(*other)));
+            order.sorted.sort_by(|one, other| self.key(arena, *one).cmp(self.key(arena, *other)));
             order.sorted.dedup_by(|newer, older| {
-                let is_same = self.key(*newer) == self.key(*older);
+                let is_same = self.key(arena, *newer) == self.key(arena, *older);
                 *older = if is_same { *newer } else { *older };
                 is_same
             });
             order.seen = self.rows.len();
         }
         order
+    }
+}
+
+impl MemRow {
+    fn key<'a>(&self, arena: &'a Arena) -> &'a [u8] {
+        arena.get(self.place, 0, self.key_bytes as usize)
+    }
+
+    fn value<'a>(&self, arena: &'a Arena) -> &'a [u8] {
+        arena.get(self.place, self.key_bytes as usize, self.value_bytes as usize)
     }
 }
 
@@ -256,18 +285,20 @@ fn hash_of(key: &[u8]) -> u64 {
 #[derive(Debug)]
 pub struct MemRange<'a> {
     rows: &'a [MemRow],
+    arena: &'a Arena,
     order: std::vec::IntoIter<u32>,
     direction: Direction,
 }
 
 impl<'a> Iterator for MemRange<'a> {
-    type Item = (&'a Bytes, &'a Bytes);
+    /// Key and value.
+    type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
         let place = match self.direction {
             Direction::Forward => self.order.next(),
             Direction::Backward => self.order.next_back(),
         };
-        self.rows.get(place? as usize).map(|row| (&row.key, &row.value))
+        self.rows.get(place? as usize).map(|row| (row.key(self.arena), row.value(self.arena)))
     }
 }

@@ -74,7 +74,7 @@ pub struct EntryEvent {
 }
 
 /// Takes a row: table, window, key, value.
-pub type PutRow<'a> = dyn FnMut(Table, Window, Bytes, Bytes) + 'a;
+pub type PutRow<'a> = dyn FnMut(Table, Window, &[u8], &[u8]) + 'a;
 
 /// How far a stream is, as an event says it: a row that changes with most messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,11 +99,11 @@ impl Event {
             Self::Message(event) => event.rows(put),
             Self::Entry(event) => event.rows(put),
             Self::Forward { destination, position, forward, .. } => {
-                put(Table::Stream, none, rows::stream_key(*destination, *position), forward.clone());
+                put(Table::Stream, none, &rows::stream_key(*destination, *position), forward);
             }
             Self::Stream { .. } => {}
             Self::Devices { user, devices } => {
-                put(Table::Head, none, rows::devices_key(user), devices.clone());
+                put(Table::Head, none, &rows::devices_key(user), devices);
             }
         }
     }
@@ -134,7 +134,7 @@ impl StreamRow {
                 (rows::watermark_key(*source), rows::offset_value(Offset(position.0)))
             }
         };
-        put(Table::Head, Window::default(), key, value);
+        put(Table::Head, Window::default(), &key, &value);
     }
 }
 
@@ -145,38 +145,32 @@ impl MessageEvent {
     }
 
     fn rows(&self, put: &mut PutRow<'_>) {
-        let none = Window::default();
-        let names = self.lower.as_bytes().len() + self.higher.as_bytes().len();
-        let mut buffer = RowBuffer::with_capacity(160 + names + self.body.bytes().len());
-        let key = buffer.cut(|bytes| rows::put_history_key(bytes, self.conversation, self.seq));
-        let value = buffer.cut(|bytes| {
-            rows::put_history_value(bytes, self.side, self.id, self.sent_at, &self.body);
-        });
-        put(Table::History, none, key, value);
-        let key = buffer.cut(|bytes| rows::put_dedup_key(bytes, self.id, self.conversation, self.side));
-        let value = buffer.cut(|bytes| rows::put_dedup_value(bytes, &self.first()));
-        put(Table::Dedup, Window::of(self.id.timestamp()), key, value);
-        let key = buffer.cut(|bytes| rows::put_conversation_key(bytes, self.conversation));
-        let value =
-            buffer.cut(|bytes| rows::put_conversation_value(bytes, self.seq, &self.lower, &self.higher));
-        put(Table::Head, none, key, value);
+        let (none, mut row) = (Window::default(), RowBuffer::for_body(&self.body));
+        row.key(|bytes| rows::put_history_key(bytes, self.conversation, self.seq));
+        row.value(|bytes| rows::put_history_value(bytes, self.side, self.id, self.sent_at, &self.body));
+        row.hand_to(put, Table::History, none);
+        row.key(|bytes| rows::put_dedup_key(bytes, self.id, self.conversation, self.side));
+        row.value(|bytes| rows::put_dedup_value(bytes, &self.first()));
+        row.hand_to(put, Table::Dedup, Window::of(self.id.timestamp()));
+        row.key(|bytes| rows::put_conversation_key(bytes, self.conversation));
+        row.value(|bytes| rows::put_conversation_value(bytes, self.seq, &self.lower, &self.higher));
+        row.hand_to(put, Table::Head, none);
     }
 }
 
 impl EntryEvent {
     fn rows(&self, put: &mut PutRow<'_>) {
         let (none, message) = (Window::default(), &self.message);
-        let names = 3 * self.user.as_bytes().len() + message.with.as_bytes().len();
-        let mut buffer = RowBuffer::with_capacity(64 + names + rows::inbox_value_bytes(message));
-        let key = buffer.cut(|bytes| rows::put_inbox_key(bytes, &self.user, self.offset));
-        let value = buffer.cut(|bytes| rows::put_inbox_value(bytes, message));
-        put(Table::Inbox, Window::of(message.sent_at), key, value);
-        let key = buffer.cut(|bytes| rows::put_last_offset_key(bytes, &self.user));
-        let value = buffer.cut(|bytes| bytes.put_u64(self.offset.0));
-        put(Table::Head, none, key, value);
-        let key = buffer.cut(|bytes| rows::put_listed_key(bytes, &self.user, message.conversation));
-        let value = buffer.cut(|bytes| rows::put_listed_value(bytes, message.seq, &message.with));
-        put(Table::Head, none, key, value);
+        let mut row = RowBuffer::for_body(&message.body);
+        row.key(|bytes| rows::put_inbox_key(bytes, &self.user, self.offset));
+        row.value(|bytes| rows::put_inbox_value(bytes, message));
+        row.hand_to(put, Table::Inbox, Window::of(message.sent_at));
+        row.key(|bytes| rows::put_last_offset_key(bytes, &self.user));
+        row.value(|bytes| bytes.put_u64(self.offset.0));
+        row.hand_to(put, Table::Head, none);
+        row.key(|bytes| rows::put_listed_key(bytes, &self.user, message.conversation));
+        row.value(|bytes| rows::put_listed_value(bytes, message.seq, &message.with));
+        row.hand_to(put, Table::Head, none);
     }
 }
 

@@ -20,6 +20,7 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use iris_tables::{Table, Window};
 use iris_types::{
     Body, ConversationId, HistoryEntry, InboxEntry, InboxItem, InboxMessage, MessageId, Offset, Position,
     Seq, Timestamp, UserId, VnodeId,
@@ -27,21 +28,40 @@ use iris_types::{
 
 use crate::codec::{Malformed, Reader, put_body, put_name};
 use crate::conversation::Side;
+use crate::events::PutRow;
 
-/// Keys and values of one event, cut from one piece of memory.
+/// Room for all of a row but its body.
+const ROOM_BYTES: usize = 512; // layout
+
+/// One row after the other of an event.
 #[derive(Debug)]
-pub struct RowBuffer(BytesMut);
+pub struct RowBuffer {
+    bytes: BytesMut,
+    key_bytes: usize,
+}
 
 impl RowBuffer {
     #[must_use]
-    pub fn with_capacity(bytes: usize) -> Self {
-        Self(BytesMut::with_capacity(bytes))
+    pub fn for_body(body: &Body) -> Self {
+        Self { bytes: BytesMut::with_capacity(ROOM_BYTES + body.bytes().len()), key_bytes: 0 }
     }
 
-    /// What `write` puts.
-    pub fn cut(&mut self, write: impl FnOnce(&mut BytesMut)) -> Bytes {
-        write(&mut self.0);
-        self.0.split().freeze()
+    /// Begins a row with the key that `write` puts.
+    pub fn key(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        self.bytes.clear();
+        write(&mut self.bytes);
+        self.key_bytes = self.bytes.len();
+    }
+
+    /// Then the value that `write` puts.
+    pub fn value(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        write(&mut self.bytes);
+    }
+
+    /// The row is whole.
+    pub fn hand_to(&self, put: &mut PutRow<'_>, table: Table, window: Window) {
+        let (key, value) = self.bytes.split_at(self.key_bytes);
+        put(table, window, key, value);
     }
 }
 

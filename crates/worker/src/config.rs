@@ -2,7 +2,8 @@
 
 use iris_types::VnodeId;
 use iris_types::limits::{
-    CHUNK_BYTES_MAX, DIRTY_BYTES_MAX, FLUSH_BYTES, FLUSH_INTERVAL_MS, LOG_TAIL_BYTES_MAX, STATE_CACHE_BYTES,
+    CHUNK_BYTES_MAX, DIRTY_BYTES_MAX, FLUSH_BYTES, FLUSH_INTERVAL_MS, GATHERED_BYTES_MAX, LOG_TAIL_BYTES_MAX,
+    STATE_CACHE_BYTES,
 };
 use iris_types::placement::VnodeCount;
 
@@ -82,7 +83,7 @@ impl Default for WorkerLimits {
     fn default() -> Self {
         Self {
             chunk_bytes_max: CHUNK_BYTES_MAX,
-            gathered_bytes_max: 8 * CHUNK_BYTES_MAX,
+            gathered_bytes_max: GATHERED_BYTES_MAX,
             linger_ms: 0,
             flush_bytes: FLUSH_BYTES,
             flush_interval_ms: FLUSH_INTERVAL_MS,

@@ -251,7 +251,7 @@ fn expire_vnode(
         let before = work.runs.get(Table::Head, &key, blocks)?;
         let before = before.and_then(|value| rows::read_offset(value).ok()).unwrap_or_default();
         let offset = offset.max(before);
-        mem.put(Table::Head, Window::default(), key, rows::offset_value(offset));
+        mem.put(Table::Head, Window::default(), &key, &rows::offset_value(offset));
         users.push((user, offset));
     }
     Ok(Trimmed { vnode: work.vnode, built: mem.build_runs(names, work.age), users })

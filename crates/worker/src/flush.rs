@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use iris_store::StoreError;
 use iris_tables::{BuiltRun, Direction, MemTable, Table, Window};
 use iris_types::limits::{FLUSH_CYCLE_BYTES_MAX, QUIET_FLUSH_BYTES, QUIET_MS};
@@ -270,7 +271,8 @@ fn elide(
         (rows::inbox_key(name, Offset::ZERO), rows::inbox_key(name, Offset(cursor.0.checked_add(1)?)));
     let last = mem.range(Table::Inbox, &from[..]..&to[..], Direction::Backward).next();
     let (_, up_to) = last.and_then(|(key, _)| rows::split_inbox_key(key))?;
-    mem.put(Table::Head, Window::default(), rows::trimmed_key(name.as_bytes()), rows::offset_value(up_to));
+    let key = rows::trimmed_key(name.as_bytes());
+    mem.put(Table::Head, Window::default(), &key, &rows::offset_value(up_to));
     Some((name.clone(), up_to))
 }
 
@@ -281,7 +283,7 @@ fn confirmed_streams(mem: &MemTable) -> Vec<(VnodeId, Position)> {
     }
     let outgoing = mem.range(Table::Head, &b"s"[..]..&b"t"[..], Direction::Forward);
     let confirmed = outgoing.filter_map(|(key, value)| {
-        let (_, confirmed) = rows::read_outgoing(value.clone()).ok()?;
+        let (_, confirmed) = rows::read_outgoing(Bytes::copy_from_slice(value)).ok()?;
         Some((rows::split_vnode_key(key)?, confirmed))
     });
     confirmed.collect()

@@ -91,7 +91,7 @@ impl Hosted {
     /// The committed value of a key in memory.
     pub(crate) fn in_memory(&self, table: Table, key: &[u8]) -> Option<Bytes> {
         let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.get(table, key));
-        self.active.get(table, key).or_else(frozen).cloned()
+        self.active.get(table, key).or_else(frozen).map(Bytes::copy_from_slice)
     }
 
     /// The committed value of a key, as far as memory, indexes and filters know.
@@ -115,9 +115,10 @@ impl Hosted {
         direction: Direction,
         count: usize,
     ) -> Vec<Row> {
-        let share = |(key, value): (&Bytes, &Bytes)| (key.clone(), value.clone());
+        let copy =
+            |(key, value): (&[u8], &[u8])| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
         let rows =
-            |mem: &MemTable| mem.range(table, range.clone(), direction).take(count).map(share).collect();
+            |mem: &MemTable| mem.range(table, range.clone(), direction).take(count).map(copy).collect();
         let frozen: Vec<Row> = self.frozen.as_ref().map(|frozen| rows(frozen)).unwrap_or_default();
         let mut rows = overlay(rows(&self.active), frozen, direction);
         rows.truncate(count);

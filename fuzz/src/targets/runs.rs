@@ -95,7 +95,7 @@ pub(crate) fn some_runs() -> Vec<BuiltRun> {
     let mut rows = MemTable::new();
     for table in Table::ALL {
         for number in 0..40 {
-            rows.put(table, Window(0), key(number), Bytes::from(vec![0x5a; 30 * usize::from(number)]));
+            rows.put(table, Window(0), &key(number), &vec![0x5a; 30 * usize::from(number)]);
         }
     }
     let mut names = 0;

@@ -16,7 +16,7 @@ fn five_runs(table: Table) -> (Store, RunSet) {
         let mut mem = MemTable::new();
         for key in n..10 {
             let (key, value) = row(&format!("k{key}"), &format!("v{n}"));
-            mem.put(table, Window(3), key, value);
+            mem.put(table, Window(3), &key, &value);
         }
         set = store.flush(&mem, &set);
     }
@@ -134,8 +134,8 @@ fn merging_ends_and_leaves_few_runs() {
     for n in 0..300_u32 {
         let mut mem = MemTable::new();
         let key = Bytes::from(n.to_be_bytes().to_vec());
-        mem.put(Table::Head, Window(0), key.clone(), key.clone());
-        mem.put(Table::Dedup, Window(n / 100), key.clone(), key);
+        mem.put(Table::Head, Window(0), &key, &key);
+        mem.put(Table::Dedup, Window(n / 100), &key, &key);
         set = store.flush(&mem, &set);
         while let Some(merged) = store.merge_once(&set) {
             written += 1;

@@ -58,7 +58,7 @@ impl Model {
             _ => self.random.usize(0..200),
         };
         let value: Bytes = std::iter::repeat_with(|| self.random.u8(..)).take(length).collect();
-        self.mem.put(table, window, key.clone(), value.clone());
+        self.mem.put(table, window, &key, &value);
         let window = if table.is_windowed() { window } else { Window(0) };
         self.rows.insert((table, key), (window, value));
     }
@@ -105,7 +105,7 @@ impl Model {
     fn check_get(&mut self) {
         let (table, _, key) = self.key();
         let found = match self.mem.get(table, &key) {
-            Some(value) => Some(value.clone()),
+            Some(value) => Some(Bytes::copy_from_slice(value)),
             None => self.set.get(table, &key, &self.store).unwrap(),
         };
         assert_eq!(found.as_ref(), self.rows.get(&(table, key)).map(|(_, value)| value));
@@ -133,7 +133,8 @@ impl Model {
 
     fn check_range(&self, table: Table, from: &[u8], to: &[u8], direction: Direction, limit: Limit) {
         let newer = self.mem.range(table, from..to, direction);
-        let newer = newer.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let newer =
+            newer.map(|(key, value)| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value))).collect();
         let older = self.set.scan(table, from, to, direction, limit, &self.store).unwrap();
         let full: usize = older.iter().map(|(key, value)| key.len() + value.len()).sum();
         assert!(older.len() <= limit.rows && (full <= limit.bytes || older.len() == 1));

@@ -94,9 +94,9 @@ fn a_snapshot_never_changes_and_shares_what_is_loaded() {
     let (mut store, empty) = (Store::default(), RunSet::default());
     let mut mem = MemTable::new();
     let (key, value) = row("k", "old");
-    mem.put(Table::Head, Window(0), key.clone(), value);
+    mem.put(Table::Head, Window(0), &key, &value);
     let old = store.flush(&mem, &empty);
-    mem.put(Table::Head, Window(0), key.clone(), Bytes::from_static(b"new"));
+    mem.put(Table::Head, Window(0), &key, b"new");
     let new = store.flush(&mem, &old);
     store.reads.set(0);
     assert_eq!(old.get(Table::Head, &key, &store), Ok(Some(Bytes::from_static(b"old"))));
@@ -121,8 +121,8 @@ fn memory_tables_count_their_bytes_and_split_by_window() {
     assert!(mem.is_empty() && mem.bytes() == 0);
     for (window, key, value) in [(1, "a", "1234"), (2, "b", "1"), (1, "c", ""), (1, "a", "12")] {
         let (key, value) = row(key, value);
-        mem.put(Table::Inbox, Window(window), key.clone(), value.clone());
-        mem.put(Table::Stream, Window(window), key, value);
+        mem.put(Table::Inbox, Window(window), &key, &value);
+        mem.put(Table::Stream, Window(window), &key, &value);
     }
     assert_eq!((mem.rows_of(Table::Inbox), mem.rows_of(Table::Head)), (3, 0));
     let twelve = (mem.bytes() - 2 * (3 + 3)) / 6;
@@ -145,7 +145,7 @@ fn memory_ranges_are_half_open_in_both_directions() {
     let mut mem = MemTable::new();
     for key in ["a", "b", "c", "d"] {
         let (key, value) = row(key, "");
-        mem.put(Table::History, Window(0), key, value);
+        mem.put(Table::History, Window(0), &key, &value);
     }
     let check = |from: &str, to: &str, direction, expected: &str| {
         let rows = mem.range(Table::History, from.as_bytes()..to.as_bytes(), direction);
