@@ -9,7 +9,7 @@
 //! - [`MemTable`]: sorted rows that only the log has yet; becomes [`BuiltRun`]s.
 //! - [`RunMeta`], [`Manifest`]: which runs a vnode has.
 //! - [`RunSet`]: a snapshot of them to read from; newer runs win.
-//! - [`plan_merge`], [`merge`]: few runs instead of many. [`expired`]: runs whose window is over.
+//! - [`plan_merges`], [`merge`]: few runs instead of many. [`expired`]: runs whose window is over.
 //! - [`BlockCache`]: blocks read lately.
 //!
 //! Every block carries a checksum over all its bytes, its number and its run's name (`block.rs`): what is not
@@ -39,7 +39,7 @@ pub use index::RunIndex;
 pub use manifest::{Manifest, RunMeta};
 pub use mem::{MemRange, MemTable};
 pub use merge::merge;
-pub use plan::{MergePlan, expired, plan_merge};
+pub use plan::{MergePlan, expired, plan_merges};
 pub use scan::{Direction, Limit, overlay};
 pub use set::RunSet;
 pub use table::{Table, Window};

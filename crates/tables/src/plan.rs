@@ -21,11 +21,13 @@ pub struct MergePlan {
     pub window: Window,
     /// Level of the result.
     pub level: u8,
+    /// Bytes of the inputs.
+    pub bytes: u64,
 }
 
-/// The next merge to do, the smallest first; `None` when there is nothing to gain.
+/// The merges to do next, the smallest first, at most one of a table and window: none depends on another.
 #[must_use]
-pub fn plan_merge(manifest: &Manifest) -> Option<MergePlan> {
+pub fn plan_merges(manifest: &Manifest) -> Vec<MergePlan> {
     let groups =
         manifest.runs().chunk_by(|one, other| (one.table, one.window) == (other.table, other.window));
     let plans = groups.filter_map(|runs| {
@@ -33,7 +35,9 @@ pub fn plan_merge(manifest: &Manifest) -> Option<MergePlan> {
         let parts = runs.split(is_full);
         parts.filter_map(|part| plan_tier(part).or_else(|| plan_closed(part, is_closed))).next()
     });
-    plans.min_by_key(|inputs| inputs.iter().map(|run| run.bytes).sum::<u64>()).and_then(plan)
+    let mut plans: Vec<MergePlan> = plans.filter_map(plan).collect();
+    plans.sort_by_key(|plan| plan.bytes);
+    plans
 }
 
 /// Runs of a table whose windows lie before `before`.
@@ -89,5 +93,6 @@ fn plan(inputs: &[RunMeta]) -> Option<MergePlan> {
     let first = inputs.first().filter(|_| inputs.len() > 1)?;
     let level = inputs.iter().map(|run| run.level).max().unwrap_or(0).saturating_add(1);
     let names = inputs.iter().map(|run| run.name).collect();
-    Some(MergePlan { inputs: names, table: first.table, window: first.window, level })
+    let bytes = inputs.iter().map(|run| run.bytes).sum();
+    Some(MergePlan { inputs: names, table: first.table, window: first.window, level, bytes })
 }

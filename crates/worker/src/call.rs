@@ -98,7 +98,7 @@ pub(crate) enum Work {
     },
     Load(Vec<Read>),
     Flush(Flush),
-    Merge(Merge),
+    Merge(Vec<Merge>),
     Expire(Expire),
     DropRuns(Vec<RunName>),
     /// Nothing but to be dropped, elsewhere.
@@ -214,7 +214,7 @@ pub(crate) enum Outcome {
     Streams(Result<Vec<(VnodeId, Option<StreamRows>)>, TableError>),
     Loaded(Vec<Result<ReadResult, TableError>>),
     Flushed(Result<Vec<(VnodeId, Vec<BuiltRun>)>, StoreError>),
-    Merged(Result<Option<BuiltRun>, MergeError>),
+    Merged(Result<Vec<Merged>, StoreError>),
     Expired(Result<Vec<Trimmed>, MergeError>),
 }
 
@@ -245,6 +245,9 @@ pub(crate) struct Trimmed {
     pub(crate) built: Vec<BuiltRun>,
     pub(crate) users: Vec<(Bytes, Offset)>,
 }
+
+/// What became of one merge: a run unless no row is left.
+pub(crate) type Merged = Result<Option<BuiltRun>, TableError>;
 
 #[derive(Debug)]
 pub(crate) enum MergeError {

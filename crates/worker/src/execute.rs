@@ -13,8 +13,8 @@ use iris_types::{LogId, Offset, Position, RunName, VnodeId};
 use iris_vnode::{Map, rows};
 
 use crate::call::{
-    Call, CallResult, Expire, ExpireVnode, Flush, FlushVnode, Merge, MergeError, Outcome, Read, ReadResult,
-    ReadWhat, StreamRows, Survey, Trimmed, Work,
+    Call, CallResult, Expire, ExpireVnode, Flush, FlushVnode, Merge, MergeError, Merged, Outcome, Read,
+    ReadResult, ReadWhat, StreamRows, Survey, Trimmed, Work,
 };
 use crate::{directory, recover};
 
@@ -72,7 +72,7 @@ pub fn execute(call: Call, engine: &Engine, cache: &SharedCache) -> CallResult {
         Work::Trim { log, before } => Outcome::Done(logs.trim(log, before)),
         Work::Load(reads) => Outcome::Loaded(reads.iter().map(|read| load(read, &blocks)).collect()),
         Work::Flush(work) => Outcome::Flushed(flush(work, engine)),
-        Work::Merge(work) => Outcome::Merged(merge_runs(&work, engine, &uncached)),
+        Work::Merge(work) => Outcome::Merged(merge_all(&work, engine, &uncached)),
         Work::Expire(work) => Outcome::Expired(expire(work, engine, &uncached)),
         Work::DropRuns(names) => Outcome::Done(drop_runs(&names, engine)),
         Work::Discard(tables) => {
@@ -208,12 +208,21 @@ fn is_confirmed(key: &[u8], confirmed: &[(VnodeId, Position)]) -> bool {
     })
 }
 
-fn merge_runs(work: &Merge, engine: &Engine, blocks: &dyn Blocks) -> Result<Option<BuiltRun>, MergeError> {
+/// Writes what all of them give at once.
+fn merge_all(merges: &[Merge], engine: &Engine, blocks: &dyn Blocks) -> Result<Vec<Merged>, StoreError> {
+    let merged: Vec<Merged> = merges.iter().map(|work| merge_runs(work, blocks)).collect();
+    let built = merges.iter().zip(&merged).filter_map(|(work, merged)| match merged {
+        Ok(Some(built)) => Some((work.vnode, built)),
+        Ok(None) | Err(_) => None,
+    });
+    put_runs(built, engine)?;
+    Ok(merged)
+}
+
+fn merge_runs(work: &Merge, blocks: &dyn Blocks) -> Merged {
     let is_stream = work.plan.table == Table::Stream;
     let mut keep = |key: &[u8], _value: &[u8]| !is_stream || !is_confirmed(key, &work.confirmed);
-    let built = merge(&work.runs, &work.plan, work.name, &mut keep, blocks).map_err(MergeError::Table)?;
-    put_runs(built.iter().map(|run| (work.vnode, run)), engine).map_err(MergeError::Store)?;
-    Ok(built)
+    merge(&work.runs, &work.plan, work.name, &mut keep, blocks)
 }
 
 fn expire(mut work: Expire, engine: &Engine, blocks: &dyn Blocks) -> Result<Vec<Trimmed>, MergeError> {

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use iris_store::StoreError;
-use iris_tables::{BuiltRun, MergePlan, Table, TableError, Window, expired, plan_merge};
-use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS};
+use iris_tables::{MergePlan, Table, TableError, Window, expired, plan_merges};
+use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS, MERGE_BATCH_BYTES};
 use iris_types::{Monotonic, Offset, Position, RunName, Timestamp, UserId, VnodeId};
 
 use crate::StopReason;
-use crate::call::{Expire, ExpireVnode, Merge, MergeError, Trimmed, Work};
+use crate::call::{Expire, ExpireVnode, Merge, MergeError, Merged, Trimmed, Work};
 use crate::publish::{Change, Edit};
 use crate::worker::{Context, Worker};
 
@@ -22,7 +22,10 @@ const RETRY_MS: u64 = iris_types::limits::MERGE_RETRY_MS;
 pub(crate) struct Merging {
     /// Vnodes whose runs changed.
     candidates: BTreeSet<VnodeId>,
-    running: Option<(VnodeId, MergePlan)>,
+    /// Those of the call that runs; none when no call does.
+    running: Vec<(VnodeId, MergePlan)>,
+    /// Vnodes with a merge that the directory does not know yet: planned now, it would be done twice.
+    unpublished: BTreeSet<VnodeId>,
     /// Vnodes with a run that cannot be read: an operator has to look, merging would not help.
     blocked: BTreeSet<VnodeId>,
     retry_at: Option<Monotonic>,
@@ -38,7 +41,8 @@ impl Merging {
     pub(crate) const fn new(mono: Monotonic) -> Self {
         Self {
             candidates: BTreeSet::new(),
-            running: None,
+            running: Vec::new(),
+            unpublished: BTreeSet::new(),
             blocked: BTreeSet::new(),
             retry_at: None,
             expiring: Vec::new(),
@@ -50,6 +54,11 @@ impl Merging {
 
     pub(crate) fn look_at(&mut self, vnode: VnodeId) {
         self.candidates.insert(vnode);
+    }
+
+    /// The directory knows the vnode's merges.
+    pub(crate) fn published(&mut self, vnode: VnodeId) {
+        self.unpublished.remove(&vnode);
     }
 
     /// Whether an expiry is under way, up to its last change of the directory: flushes wait for it, for both
@@ -79,35 +88,61 @@ impl Worker {
         self.start_merge();
     }
 
+    /// Merges of many vnodes go together: a file and its syncs cost more than most of them.
     fn start_merge(&mut self) {
-        if self.merging.running.is_some() {
+        if !self.merging.running.is_empty() {
             return;
         }
-        while let Some(vnode) = self.merging.candidates.pop_first() {
-            if self.merging.blocked.contains(&vnode) {
+        let (mut merges, mut bytes) = (Vec::new(), 0);
+        for vnode in std::mem::take(&mut self.merging.candidates) {
+            if self.merging.blocked.contains(&vnode) || self.merging.unpublished.contains(&vnode) {
+                continue;
+            }
+            if bytes >= MERGE_BATCH_BYTES {
+                self.merging.candidates.insert(vnode);
                 continue;
             }
             let Some(hosted) = self.hosted(vnode) else { continue };
-            let Some(plan) = plan_merge(hosted.runs.manifest()) else { continue };
+            let runs = hosted.runs.clone();
             let confirmed = hosted.outgoing.iter().map(|(vnode, out)| (*vnode, out.settled));
             let mut confirmed: Vec<(VnodeId, Position)> = confirmed.collect();
             confirmed.sort_unstable();
-            let runs = hosted.runs.clone();
-            self.merging.running = Some((vnode, plan.clone()));
-            let name = self.names.run();
-            return self.call(Work::Merge(Merge { vnode, runs, plan, name, confirmed }), Context::Merge);
+            for plan in plan_merges(runs.manifest()) {
+                if bytes > 0 && bytes + plan.bytes > MERGE_BATCH_BYTES {
+                    self.merging.candidates.insert(vnode);
+                    break;
+                }
+                bytes += plan.bytes.max(1);
+                self.merging.running.push((vnode, plan.clone()));
+                let (runs, confirmed, name) = (runs.clone(), confirmed.clone(), self.names.run());
+                merges.push(Merge { vnode, runs, plan, name, confirmed });
+            }
+        }
+        if !merges.is_empty() {
+            self.call(Work::Merge(merges), Context::Merge);
         }
     }
 
-    pub(crate) fn merged(&mut self, result: Result<Option<BuiltRun>, MergeError>) {
-        let Some((vnode, plan)) = self.merging.running.take() else { return };
+    pub(crate) fn merged(&mut self, result: Result<Vec<Merged>, StoreError>) {
+        let running = std::mem::take(&mut self.merging.running);
         match result {
-            Ok(built) => {
-                self.statistics.merges += 1;
-                let change = Change { merged: Some((plan, built)), ..Change::default() };
-                self.publishing.push(Edit { vnode, change });
+            Ok(merged) => {
+                for ((vnode, plan), merged) in running.into_iter().zip(merged) {
+                    match merged {
+                        Ok(built) => {
+                            self.statistics.merges += 1;
+                            self.merging.unpublished.insert(vnode);
+                            let change = Change { merged: Some((plan, built)), ..Change::default() };
+                            self.publishing.push(Edit { vnode, change });
+                        }
+                        Err(error) => self.maintenance_failed(&[vnode], MergeError::Table(error)),
+                    }
+                }
             }
-            Err(error) => self.maintenance_failed(&[vnode], error),
+            Err(error) => {
+                let vnodes: Vec<VnodeId> = running.into_iter().map(|(vnode, _)| vnode).collect();
+                self.maintenance_failed(&vnodes, MergeError::Store(error));
+            }
         }
     }
 

@@ -159,6 +159,9 @@ impl Worker {
         let next_call = self.next_call();
         for proposal in std::mem::take(&mut self.publishing.proposals) {
             let Proposal { vnode, entry, start_bytes, changes, garbage } = proposal;
+            if changes.iter().any(|change| change.merged.is_some()) {
+                self.merging.published(vnode);
+            }
             self.merging.look_at(vnode);
             let built: Vec<BuiltRun> = changes.iter().flat_map(built_of).cloned().collect();
             self.statistics.runs += built.len() as u64;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use iris_tables::{
-    Direction, Manifest, MemTable, MergePlan, RunMeta, RunSet, Table, Window, expired, merge, plan_merge,
+    Direction, Manifest, MemTable, MergePlan, RunMeta, RunSet, Table, Window, expired, merge, plan_merges,
 };
 use iris_types::RunName;
 use iris_types::limits::RUN_BYTES_MAX;
@@ -39,7 +39,7 @@ fn a_merge_keeps_the_newest_value_of_each_key() {
 #[test]
 fn a_merge_leaves_out_what_is_not_kept() {
     let (mut store, set) = five_runs(Table::Stream);
-    let plan = plan_merge(set.manifest()).unwrap();
+    let plan = plan_merges(set.manifest()).into_iter().next().unwrap();
     let name = store.name();
     let mut seen = Vec::new();
     let mut keep = |key: &[u8], value: &[u8]| {
@@ -60,7 +60,7 @@ fn a_merge_leaves_out_what_is_not_kept() {
 #[test]
 fn a_merge_of_unreadable_or_unknown_runs_is_an_error() {
     let (mut store, set) = five_runs(Table::Head);
-    let mut plan = plan_merge(set.manifest()).unwrap();
+    let mut plan = plan_merges(set.manifest()).into_iter().next().unwrap();
     store.runs.remove(&plan.inputs[2]);
     let lone = RunSet::open(set.manifest().clone());
     assert!(merge(&lone, &plan, RunName([0; 16]), &mut |_, _| true, &store).is_err());
@@ -73,7 +73,7 @@ fn check_plan(runs: &[(Table, u32, u8, u64, u64)], expected: Option<(&[u8], u8)>
     let metas = (1..)
         .zip(runs)
         .map(|(name, (table, window, level, age, bytes))| meta(name, *table, *window, *level, *age, *bytes));
-    let found = plan_merge(&Manifest::default().change(&[], metas));
+    let found = plan_merges(&Manifest::default().change(&[], metas)).into_iter().next();
     let names = found.as_ref().map(|plan| {
         let names: Vec<u8> = plan.inputs.iter().map(|name| name.0[0]).collect();
         (names, plan.level)

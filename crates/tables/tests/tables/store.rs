@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use iris_tables::{
     BlockError, Blocks, BuiltRun, Limit, Manifest, MemTable, RunMeta, RunSet, Table, Window, merge,
-    plan_merge,
+    plan_merges,
 };
 use iris_types::RunName;
 
@@ -52,7 +52,7 @@ impl Store {
 
     /// Does the next merge, if one is worth it; every row is kept.
     pub(crate) fn merge_once(&mut self, set: &RunSet) -> Option<RunSet> {
-        let plan = plan_merge(set.manifest())?;
+        let plan = plan_merges(set.manifest()).into_iter().next()?;
         let name = self.name();
         let built = merge(set, &plan, name, &mut |_, _| true, self).unwrap();
         self.put(built.as_slice());
