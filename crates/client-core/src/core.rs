@@ -165,7 +165,8 @@ impl ClientCore {
         let retries = [self.outbox.deadline(), self.queries.deadline(), self.inbox.deadline()];
         let retry = retries.into_iter().flatten().min().filter(|_| asks);
         let answer = self.requests.deadline().filter(|_| self.link.is_open());
-        [self.link.deadline(), answer, retry].into_iter().flatten().min()
+        let acknowledgement = self.inbox.acknowledge_at().filter(|_| self.link.is_ready());
+        [self.link.deadline(), answer, retry, acknowledgement].into_iter().flatten().min()
     }
 
     /// Sends that the server has not answered for good.
@@ -231,18 +232,20 @@ impl ClientCore {
 
     /// Says to the server what there is to say.
     fn pump(&mut self, now: Now) {
+        if !self.link.is_draining() {
+            self.pump_queries(now);
+            self.pump_sends(now);
+        }
+        let is_draining = self.link.is_draining();
         let Some(connection) = self.link.ready() else { return };
-        if let Some(up_to) = self.inbox.acknowledgement() {
+        let goes = is_draining || connection.pending_output_bytes() > 0;
+        if let Some(up_to) = self.inbox.acknowledgement(now.monotonic, goes) {
             connection.acknowledge(up_to);
         }
         if let Some(after) = self.inbox.sync_due(now.monotonic) {
             let request = self.requests.fresh();
             connection.sync(request, after);
             self.inbox.sync_asked(request);
-        }
-        if !self.link.is_draining() {
-            self.pump_queries(now);
-            self.pump_sends(now);
         }
     }
 

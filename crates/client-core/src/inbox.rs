@@ -4,7 +4,9 @@ use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::FixedState;
 use iris_protocol::client::Entry;
-use iris_types::limits::UNREPORTED_ENTRIES_MAX;
+use iris_types::limits::{
+    ACKNOWLEDGE_DELAY_MS, PUSH_WINDOW_BYTES_MAX, PUSH_WINDOW_ENTRIES_MAX, UNREPORTED_ENTRIES_MAX,
+};
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::RequestId;
 use iris_types::{ConversationId, InboxMessage, MessageId, Monotonic, Offset, Seq, Timestamp};
@@ -21,6 +23,10 @@ pub(crate) struct Inbox {
     stored: Offset,
     /// What the server was told on this connection.
     acknowledged: Offset,
+    /// Bytes of messages that came since.
+    unacknowledged_bytes: usize,
+    /// Since when there is something to acknowledge.
+    unacknowledged_since: Option<Monotonic>,
     /// Given to the application and not taken yet, ascending.
     given: VecDeque<Offset>,
     /// The greatest `seq` given per conversation. Looked up only: the order of the map is never seen.
@@ -60,6 +66,8 @@ impl Inbox {
             received: cursor,
             stored: cursor,
             acknowledged: cursor,
+            unacknowledged_bytes: 0,
+            unacknowledged_since: None,
             given: VecDeque::new(),
             marks: marks.into_iter().collect(),
             sync: Sync::Needed,
@@ -102,6 +110,11 @@ impl Inbox {
 
     pub(crate) fn deadline(&self) -> Option<Monotonic> {
         if let Sync::At(at) = self.sync { Some(at).filter(|_| self.has_room()) } else { None }
+    }
+
+    /// When [`Self::acknowledgement`] has something to say, if nothing else happens.
+    pub(crate) fn acknowledge_at(&self) -> Option<Monotonic> {
+        self.unacknowledged_since.map(|since| since.plus_millis(ACKNOWLEDGE_DELAY_MS))
     }
 
     /// The page is complete; the first one that reaches the end of the log says that all is there.
@@ -160,11 +173,22 @@ impl Inbox {
     }
 
     /// What to tell the server, once. While the application does not keep up, nothing: then the server's window
-    /// closes, and neither side's memory grows.
-    pub(crate) fn acknowledgement(&mut self) -> Option<Offset> {
+    /// closes, and neither side's memory grows. A live device waits a little, for more or for something that
+    /// `goes` to the server anyway: each acknowledgement alone costs both sides as much as a message.
+    pub(crate) fn acknowledgement(&mut self, now: Monotonic, goes: bool) -> Option<Offset> {
         if self.stored <= self.acknowledged || self.given.len() > UNREPORTED_ENTRIES_MAX {
+            self.unacknowledged_since = None;
             return None;
         }
+        let since = *self.unacknowledged_since.get_or_insert(now);
+        let is_much = self.unacknowledged_bytes >= PUSH_WINDOW_BYTES_MAX / 4
+            || self.stored.0 - self.acknowledged.0 >= PUSH_WINDOW_ENTRIES_MAX as u64 / 4;
+        let is_late = now >= since.plus_millis(ACKNOWLEDGE_DELAY_MS);
+        if !(goes || is_much || is_late || self.sync != Sync::Live) {
+            return None;
+        }
+        self.unacknowledged_since = None;
+        self.unacknowledged_bytes = 0;
         self.acknowledged = self.stored;
         Some(self.stored)
     }
@@ -231,6 +255,7 @@ impl Inbox {
             return;
         }
         *mark = message.seq;
+        self.unacknowledged_bytes += message.body.bytes().len();
         self.given.push_back(offset);
         draft.store(StoreOperation::PutReceived { offset, message: message.clone() });
         draft.then(After::Event(ClientEvent::Message { offset, message }));

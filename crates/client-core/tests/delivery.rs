@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use iris_client_core::{ClientEvent, Mark};
 use iris_protocol::Versions;
-use iris_types::limits::UNREPORTED_ENTRIES_MAX;
+use iris_types::limits::{ACKNOWLEDGE_DELAY_MS, UNREPORTED_ENTRIES_MAX};
 use iris_types::request::SendMessage;
 use iris_types::{MessageId, Offset, Timestamp};
 use world::{Death, START, World, message, seed, text, user};
@@ -176,8 +176,28 @@ fn nothing_is_acknowledged_before_it_is_stored() {
     world.devices[alice].holds_stores = false;
     world.drain();
     assert_eq!(world.devices[alice].shown().len(), 4);
+    world.run_for_ms(ACKNOWLEDGE_DELAY_MS);
     let cursor = world.server.acknowledged.last().unwrap().1;
     assert_eq!(cursor, Offset(4));
+}
+
+#[test]
+fn a_live_device_gathers_acknowledgements_and_sends_them_along() {
+    let mut world = World::new(Versions::ALL);
+    let alice = world.add("alice", "laptop");
+    world.settle();
+    for number in 0..4 {
+        arrive(&mut world, number);
+        world.run_for_ms(ACKNOWLEDGE_DELAY_MS / 8);
+    }
+    assert_eq!(world.server.acknowledged, [], "something may come along");
+    world.run_for_ms(ACKNOWLEDGE_DELAY_MS);
+    assert_eq!(world.server.acknowledged.len(), 1);
+    arrive(&mut world, 4);
+    world.run_for_ms(ACKNOWLEDGE_DELAY_MS / 8);
+    world.send(alice, message("bob", "goes to the server anyway"));
+    world.run_for_ms(ACKNOWLEDGE_DELAY_MS / 8);
+    assert_eq!(world.server.acknowledged.last().unwrap().1, Offset(5));
 }
 
 #[test]

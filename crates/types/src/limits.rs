@@ -216,6 +216,8 @@ pub const QUERIES_MAX: usize = 256;
 /// Entries given to the application and not taken; beyond it a device stops acknowledging, so the server stops
 /// pushing.
 pub const UNREPORTED_ENTRIES_MAX: usize = 4_096;
+/// Milliseconds that a live device waits with an acknowledgement, for more or for a request to go along with.
+pub const ACKNOWLEDGE_DELAY_MS: u64 = 100;
 /// Bytes of a chunk as an engine stores it: its events, the command that made it overflow, encryption.
 pub const STORED_CHUNK_BYTES_MAX: usize = 4 * CHUNK_BYTES_MAX;
 /// Bytes of a register's key.
