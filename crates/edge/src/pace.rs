@@ -1,18 +1,17 @@
 //! Rest between turns under load.
 //!
-//! A write costs the kernel about 5 µs whatever it carries, most of what a message costs. A loop that has much to
-//! write therefore rests for as long as its turn took, at most [`LOOP_REST_MS_MAX`]: what arrives meanwhile shares
-//! records and writes. With little to do a turn takes microseconds and nothing rests.
+//! A write costs the kernel about 5 µs whatever it carries, and waking a worker and its log costs as much as a
+//! message. A loop that has something to write to many connections therefore rests for as long as its turn took, at
+//! least [`LOOP_REST_MS_MIN`], at most [`LOOP_REST_MS_MAX`]: what arrives meanwhile shares records, writes, wake-ups
+//! and chunks of the log. With little to do nothing rests.
 
 use std::time::{Duration, Instant};
 
-use iris_types::limits::LOOP_REST_MS_MAX;
+use iris_types::limits::{LOOP_REST_MS_MAX, LOOP_REST_MS_MIN};
 use rustix::event::{Timespec, poll};
 
 /// Writes of a turn below which sharing would not pay.
-const WRITES_MIN: u64 = 64;
-/// The shortest rest: a shorter one costs more than it saves.
-const REST_MIN: Duration = Duration::from_millis(1);
+const WRITES_MIN: u64 = 16; // layout
 
 /// One turn, from its first event on.
 pub(crate) struct Turn {
@@ -37,8 +36,8 @@ impl Turn {
 }
 
 fn rest_after(worked: Duration, writes: u64) -> Option<Duration> {
-    let rest = worked.min(Duration::from_millis(LOOP_REST_MS_MAX));
-    (writes >= WRITES_MIN && rest >= REST_MIN).then_some(rest)
+    let (least, most) = (Duration::from_millis(LOOP_REST_MS_MIN), Duration::from_millis(LOOP_REST_MS_MAX));
+    (writes >= WRITES_MIN).then(|| worked.clamp(least, most))
 }
 
 #[cfg(test)]
@@ -50,7 +49,7 @@ mod tests {
         let millis = Duration::from_millis;
         assert_eq!(rest_after(millis(5), 1_000), Some(millis(5)));
         assert_eq!(rest_after(millis(500), 1_000), Some(millis(LOOP_REST_MS_MAX)));
+        assert_eq!(rest_after(millis(0), WRITES_MIN), Some(millis(LOOP_REST_MS_MIN)));
         assert_eq!(rest_after(millis(5), WRITES_MIN - 1), None);
-        assert_eq!(rest_after(Duration::from_micros(900), 1_000), None);
     }
 }

@@ -84,6 +84,8 @@ pub const LINGER_MS_MAX: u64 = 2_000;
 /// Milliseconds that an event loop rests at most between two turns under load, so that more answers and pushes
 /// share a record and a write.
 pub const LOOP_REST_MS_MAX: u64 = 20;
+/// Milliseconds that a loop with something to write to many connections rests at least between turns.
+pub const LOOP_REST_MS_MIN: u64 = 2;
 /// Milliseconds without accepting after descriptors or memory ran out.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Cipher contexts kept per event loop, a power of two: 2.4 MiB when all are used, none when the loop is

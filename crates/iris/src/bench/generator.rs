@@ -13,19 +13,20 @@ use iris_edge::TokenSecret;
 use iris_protocol::{ClientFrame, ServerFrame, Versions};
 use iris_types::limits::{HANDSHAKE_MS_MAX, TOKEN_LIFETIME_S_MAX};
 use iris_types::{DeviceId, Monotonic, UserId};
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{Timespec, poll};
 use rustix::io::Errno;
 
 use super::clock::Stopwatch;
 use super::frames::Frames;
 use super::transport::{Endpoint, Peer, READ_BYTES, Transport};
 
-/// Milliseconds that a device with nothing but an acknowledgement to say waits for something to say it with. They
-/// are cumulative: one stands for all before it.
-const ACKNOWLEDGE_DELAY_MS: u64 = 20;
 /// Descriptors that one turn serves.
 const EVENTS_PER_TURN: usize = 1_024;
+/// Descriptors from which on a turn is followed by a rest, so that the next one serves as many.
+const EVENTS_MANY: usize = 16;
+/// How long: it counts in every latency measured.
+const REST: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
 /// What a run does with its devices, and what it writes down.
 pub(crate) trait Application {
@@ -80,11 +81,6 @@ struct Device {
     /// The machine knows of the connection.
     secured: bool,
     listens_for_room: bool,
-    /// It has caught up on this connection: from here on it mostly acknowledges.
-    synced: bool,
-    /// There may be more to say than an acknowledgement.
-    hurries: bool,
-    speak_at: Option<Monotonic>,
     connect_at: Option<Monotonic>,
     /// A connection that is not secured by then is given up.
     give_up_at: Option<Monotonic>,
@@ -120,9 +116,6 @@ impl Generator {
             transport: None,
             secured: false,
             listens_for_room: false,
-            synced: false,
-            hurries: false,
-            speak_at: None,
             connect_at: None,
             give_up_at: None,
             timer: None,
@@ -176,15 +169,8 @@ impl Generator {
         self.clock.now()
     }
 
-    /// The device gets a turn in the next turn of the loop, and says at once what it has to say.
+    /// The device gets a turn in the next turn of the loop.
     pub(crate) fn touch(&mut self, who: usize) {
-        if let Some(device) = self.devices.get_mut(who) {
-            device.hurries = true;
-        }
-        self.mark(who);
-    }
-
-    fn mark(&mut self, who: usize) {
         if let Some(device) = self.devices.get_mut(who)
             && !std::mem::replace(&mut device.touched, true)
         {
@@ -213,6 +199,10 @@ impl Generator {
         if self.touched.is_empty() {
             self.touched = touched;
         }
+        if self.events.len() >= EVENTS_MANY {
+            // Interrupted is rested, too.
+            let _ = poll(&mut [], Some(&REST));
+        }
         Ok(())
     }
 
@@ -237,14 +227,12 @@ impl Generator {
             let Some((_, who)) = self.timers.pop_first() else { return };
             let Some(device) = self.devices.get_mut(who) else { continue };
             device.timer = None;
-            // Waiting for company is over, or the machine has its own reason.
-            device.hurries = true;
-            self.mark(who);
+            self.touch(who);
         }
     }
 
     fn serve_socket(&mut self, who: usize, flags: EventFlags, app: &mut impl Application) {
-        self.mark(who);
+        self.touch(who);
         let Some(device) = self.devices.get_mut(who) else { return };
         let Some(transport) = &mut device.transport else { return };
         let mut result = Ok(Peer::Open);
@@ -318,9 +306,7 @@ impl Generator {
         let at_us = self.clock.micros();
         while let Some(device) = self.devices.get_mut(who) {
             let Some(core) = &mut device.core else { break };
-            let unsettled = core.unsettled();
             app.refill(who, core, now);
-            device.hurries |= core.unsettled() > unsettled;
             core.turn(now, &mut outputs);
             if outputs.is_empty() {
                 break;
@@ -337,7 +323,6 @@ impl Generator {
                         core.stored(token);
                     }
                     Output::Event(event) => {
-                        device.synced |= event == ClientEvent::Synced;
                         app.event(who, &event, at_us);
                         if let Some(mark) = event.mark() {
                             core.handed_over(mark);
@@ -363,7 +348,7 @@ impl Generator {
                 epoll::add(&self.epoll, transport.descriptor(), EventData::new_u64(who as u64), flags)
                     .context("epoll takes no more descriptors")?;
                 device.transport = Some(transport);
-                (device.secured, device.synced, device.speak_at) = (false, false, None);
+                device.secured = false;
                 device.listens_for_room = true;
                 device.give_up_at = Some(now.monotonic.plus_millis(2 * HANDSHAKE_MS_MAX));
                 (device.incoming, device.outgoing) = (Frames::default(), Frames::default());
@@ -380,17 +365,11 @@ impl Generator {
     }
 
     fn transmit(&mut self, who: usize, app: &mut impl Application) {
-        let now = self.now().monotonic;
         let Some(device) = self.devices.get_mut(who) else { return };
         let (Some(core), Some(transport)) = (&mut device.core, &mut device.transport) else { return };
         if !device.secured || transport.is_behind() {
             return;
         }
-        if device.synced && !device.hurries {
-            device.speak_at.get_or_insert(now.plus_millis(ACKNOWLEDGE_DELAY_MS));
-            return;
-        }
-        (device.hurries, device.speak_at) = (false, None);
         self.plain.clear();
         if !core.transmit(&mut self.plain) {
             return;
@@ -422,8 +401,7 @@ impl Generator {
         let Some(device) = self.devices.get_mut(who) else { return };
         let core = device.core.as_ref().and_then(ClientCore::deadline);
         let give_up = device.give_up_at.filter(|_| device.transport.is_some());
-        let speak = device.speak_at.filter(|_| device.transport.is_some());
-        let Some(at) = [core, device.connect_at, give_up, speak].into_iter().flatten().min() else {
+        let Some(at) = [core, device.connect_at, give_up].into_iter().flatten().min() else {
             return;
         };
         // What could not be done by now is looked at again, but not without end.
