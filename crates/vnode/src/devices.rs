@@ -3,7 +3,7 @@
 //! Layout of the row (`d`, user): revoked-before 8 (ms); number of devices 1, each: name (1 + n), cursor 8;
 //! number of revoked tokens 2, each: id 16, expires-at 8 (ms); number of nonces 2, each: nonce 16, time 8 (ms).
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use iris_types::limits::{LOGIN_SKEW_MS_MAX, NONCE_BYTES};
 use iris_types::request::TokenFacts;
 use iris_types::{DeviceId, Offset, Timestamp};
@@ -57,7 +57,7 @@ impl Devices {
 
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut bytes = BytesMut::with_capacity(16 + self.bytes());
+        let mut bytes = Vec::with_capacity(16 + self.bytes());
         bytes.put_u64(self.revoked_before.0);
         bytes.put_u8(u8::try_from(self.list.len()).unwrap_or(u8::MAX));
         for device in &self.list {
@@ -66,7 +66,7 @@ impl Devices {
         }
         put_dated(&mut bytes, &self.revoked);
         put_dated(&mut bytes, &self.nonces_ahead);
-        bytes.freeze()
+        Bytes::from(bytes)
     }
 
     /// # Errors
@@ -91,7 +91,7 @@ impl Devices {
     }
 }
 
-fn put_dated(bytes: &mut BytesMut, items: &[([u8; 16], Timestamp)]) {
+fn put_dated(bytes: &mut Vec<u8>, items: &[([u8; 16], Timestamp)]) {
     bytes.put_u16(u16::try_from(items.len()).unwrap_or(u16::MAX));
     for (id, at) in items.iter().take(usize::from(u16::MAX)) {
         bytes.put_slice(id);

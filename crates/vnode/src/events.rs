@@ -13,7 +13,7 @@
 //!
 //! Replay turns events into rows and decides nothing, so it cannot fail on anything but a broken layout.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use iris_tables::{Table, Window};
 use iris_types::{
     Body, ConversationId, Epoch, InboxMessage, MessageId, Offset, Position, Seq, Timestamp, UserId, VnodeId,
@@ -177,14 +177,14 @@ impl EntryEvent {
 /// Gathers events as the bytes of a chunk.
 #[derive(Debug)]
 pub struct ChunkWriter {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     /// Body of the last message event.
     body: Option<Body>,
 }
 
 impl Default for ChunkWriter {
     fn default() -> Self {
-        let mut bytes = BytesMut::new();
+        let mut bytes = Vec::new();
         bytes.put_u8(VERSION);
         Self { bytes, body: None }
     }
@@ -217,7 +217,7 @@ impl ChunkWriter {
 
     #[must_use]
     pub fn finish(self) -> Bytes {
-        self.bytes.freeze()
+        Bytes::from(self.bytes)
     }
 
     fn put_fields(&mut self, event: &Event) {
@@ -251,7 +251,7 @@ fn is_same(one: &Body, other: &Body) -> bool {
     one.kind() == other.kind() && std::ptr::eq(a.as_ptr(), b.as_ptr()) && a.len() == b.len()
 }
 
-fn put_message(bytes: &mut BytesMut, event: &MessageEvent) {
+fn put_message(bytes: &mut Vec<u8>, event: &MessageEvent) {
     bytes.put_slice(&event.conversation.0);
     put_name(bytes, event.lower.as_bytes());
     put_name(bytes, event.higher.as_bytes());
@@ -263,7 +263,7 @@ fn put_message(bytes: &mut BytesMut, event: &MessageEvent) {
     put_body(bytes, &event.body);
 }
 
-fn put_entry(bytes: &mut BytesMut, event: &EntryEvent, is_same_body: bool) {
+fn put_entry(bytes: &mut Vec<u8>, event: &EntryEvent, is_same_body: bool) {
     let (source, position) = event.from.unwrap_or_default();
     let message = &event.message;
     put_name(bytes, event.user.as_bytes());
@@ -282,7 +282,7 @@ fn put_entry(bytes: &mut BytesMut, event: &EntryEvent, is_same_body: bool) {
     }
 }
 
-fn put_stream(bytes: &mut BytesMut, destination: VnodeId, last: Position, confirmed: Position) {
+fn put_stream(bytes: &mut Vec<u8>, destination: VnodeId, last: Position, confirmed: Position) {
     bytes.put_u16(destination.0);
     bytes.put_u64(last.0);
     bytes.put_u64(confirmed.0);

@@ -2,7 +2,7 @@
 //!
 //! Layout: whose inbox (1 + n), then the value of an inbox row ([`crate::rows`]).
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use iris_types::{InboxItem, InboxMessage, Offset, UserId};
 
 use crate::codec::{Malformed, Reader, put_name};
@@ -19,10 +19,10 @@ impl Forward {
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let value = rows::inbox_value(&self.message);
-        let mut bytes = BytesMut::with_capacity(1 + self.to.as_bytes().len() + value.len());
+        let mut bytes = Vec::with_capacity(1 + self.to.as_bytes().len() + value.len());
         put_name(&mut bytes, self.to.as_bytes());
         bytes.put_slice(&value);
-        bytes.freeze()
+        Bytes::from(bytes)
     }
 
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use iris_types::limits::PAGE_ITEMS_MAX;
 use iris_types::request::{ConversationPage, ListConversations};
 use iris_types::{ConversationId, ConversationSummary, ErrorCode, UserId};
@@ -20,19 +20,19 @@ pub fn limit(request: &ListConversations) -> usize {
 #[must_use]
 pub fn range(user: &UserId, request: &ListConversations) -> Range<Bytes> {
     let start = match request.after {
-        Some(after) => BytesMut::from(&rows::listed_key(user, after)[..]),
-        None => BytesMut::from(&rows::listed_key(user, ConversationId([0; 16]))[..]),
+        Some(after) => rows::listed_key(user, after).to_vec(),
+        None => rows::listed_key(user, ConversationId([0; 16])).to_vec(),
     };
     let mut start = start;
     if request.after.is_some() {
         // The first key behind that of `after`.
         start.put_u8(0);
     }
-    let mut end = BytesMut::with_capacity(user.as_bytes().len() + 2);
+    let mut end = Vec::with_capacity(user.as_bytes().len() + 2);
     end.put_u8(b'x');
     end.put_slice(user.as_bytes());
     end.put_u8(1);
-    start.freeze()..end.freeze()
+    Bytes::from(start)..Bytes::from(end)
 }
 
 /// Makes the page of the rows found, ascending; one more than the limit says that there are more.

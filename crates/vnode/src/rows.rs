@@ -19,7 +19,7 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use iris_tables::{Table, Window};
 use iris_types::{
     Body, ConversationId, HistoryEntry, InboxEntry, InboxItem, InboxMessage, MessageId, Offset, Position,
@@ -36,25 +36,25 @@ const ROOM_BYTES: usize = 512; // layout
 /// One row after the other of an event.
 #[derive(Debug)]
 pub struct RowBuffer {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     key_bytes: usize,
 }
 
 impl RowBuffer {
     #[must_use]
     pub fn for_body(body: &Body) -> Self {
-        Self { bytes: BytesMut::with_capacity(ROOM_BYTES + body.bytes().len()), key_bytes: 0 }
+        Self { bytes: Vec::with_capacity(ROOM_BYTES + body.bytes().len()), key_bytes: 0 }
     }
 
     /// Begins a row with the key that `write` puts.
-    pub fn key(&mut self, write: impl FnOnce(&mut BytesMut)) {
+    pub fn key(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.bytes.clear();
         write(&mut self.bytes);
         self.key_bytes = self.bytes.len();
     }
 
     /// Then the value that `write` puts.
-    pub fn value(&mut self, write: impl FnOnce(&mut BytesMut)) {
+    pub fn value(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);
     }
 
@@ -65,10 +65,10 @@ impl RowBuffer {
     }
 }
 
-fn cut(capacity: usize, write: impl FnOnce(&mut BytesMut)) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(capacity);
+fn cut(capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut bytes = Vec::with_capacity(capacity);
     write(&mut bytes);
-    bytes.freeze()
+    Bytes::from(bytes)
 }
 
 #[must_use]
@@ -76,12 +76,12 @@ pub fn history_key(conversation: ConversationId, seq: Seq) -> Bytes {
     cut(24, |bytes| put_history_key(bytes, conversation, seq))
 }
 
-pub fn put_history_key(bytes: &mut BytesMut, conversation: ConversationId, seq: Seq) {
+pub fn put_history_key(bytes: &mut Vec<u8>, conversation: ConversationId, seq: Seq) {
     bytes.put_slice(&conversation.0);
     bytes.put_u64(seq.0);
 }
 
-pub fn put_history_value(bytes: &mut BytesMut, side: Side, id: MessageId, sent_at: Timestamp, body: &Body) {
+pub fn put_history_value(bytes: &mut Vec<u8>, side: Side, id: MessageId, sent_at: Timestamp, body: &Body) {
     bytes.put_u8(side.number());
     bytes.put_slice(&id.to_bytes());
     bytes.put_u64(sent_at.0);
@@ -109,7 +109,7 @@ pub fn inbox_key(user: &UserId, offset: Offset) -> Bytes {
     cut(user.as_bytes().len() + 9, |bytes| put_inbox_key(bytes, user, offset))
 }
 
-pub fn put_inbox_key(bytes: &mut BytesMut, user: &UserId, offset: Offset) {
+pub fn put_inbox_key(bytes: &mut Vec<u8>, user: &UserId, offset: Offset) {
     bytes.put_slice(user.as_bytes());
     bytes.put_u8(0);
     bytes.put_u64(offset.0);
@@ -135,7 +135,7 @@ pub fn inbox_value_bytes(message: &InboxMessage) -> usize {
     52 + message.with.as_bytes().len() + origin + message.body.bytes().len()
 }
 
-pub fn put_inbox_value(bytes: &mut BytesMut, message: &InboxMessage) {
+pub fn put_inbox_value(bytes: &mut Vec<u8>, message: &InboxMessage) {
     let origin = message.origin.as_ref().map_or(&[][..], |device| device.as_bytes());
     bytes.put_slice(&message.conversation.0);
     bytes.put_u64(message.seq.0);
@@ -166,7 +166,7 @@ pub fn dedup_key(id: MessageId, conversation: ConversationId, side: Side) -> Byt
     cut(33, |bytes| put_dedup_key(bytes, id, conversation, side))
 }
 
-pub fn put_dedup_key(bytes: &mut BytesMut, id: MessageId, conversation: ConversationId, side: Side) {
+pub fn put_dedup_key(bytes: &mut Vec<u8>, id: MessageId, conversation: ConversationId, side: Side) {
     bytes.put_slice(&id.to_bytes());
     bytes.put_slice(&conversation.0);
     bytes.put_u8(side.number());
@@ -186,7 +186,7 @@ pub fn dedup_value(first: &First) -> Bytes {
     cut(32, |bytes| put_dedup_value(bytes, first))
 }
 
-pub fn put_dedup_value(bytes: &mut BytesMut, first: &First) {
+pub fn put_dedup_value(bytes: &mut Vec<u8>, first: &First) {
     bytes.put_u64(first.seq.0);
     bytes.put_u64(first.sent_at.0);
     bytes.put_slice(&first.hash);
@@ -206,7 +206,7 @@ pub fn conversation_key(conversation: ConversationId) -> Bytes {
     head_key(b'c', &conversation.0)
 }
 
-pub fn put_conversation_key(bytes: &mut BytesMut, conversation: ConversationId) {
+pub fn put_conversation_key(bytes: &mut Vec<u8>, conversation: ConversationId) {
     put_head_key(bytes, b'c', &conversation.0);
 }
 
@@ -217,7 +217,7 @@ pub fn conversation_value(last: Seq, lower: &UserId, higher: &UserId) -> Bytes {
     })
 }
 
-pub fn put_conversation_value(bytes: &mut BytesMut, last: Seq, lower: &UserId, higher: &UserId) {
+pub fn put_conversation_value(bytes: &mut Vec<u8>, last: Seq, lower: &UserId, higher: &UserId) {
     bytes.put_u64(last.0);
     put_name(bytes, lower.as_bytes());
     put_name(bytes, higher.as_bytes());
@@ -235,7 +235,7 @@ pub fn last_offset_key(user: &UserId) -> Bytes {
     head_key(b'o', user.as_bytes())
 }
 
-pub fn put_last_offset_key(bytes: &mut BytesMut, user: &UserId) {
+pub fn put_last_offset_key(bytes: &mut Vec<u8>, user: &UserId) {
     put_head_key(bytes, b'o', user.as_bytes());
 }
 
@@ -272,7 +272,7 @@ pub fn listed_key(user: &UserId, conversation: ConversationId) -> Bytes {
     cut(user.as_bytes().len() + 18, |bytes| put_listed_key(bytes, user, conversation))
 }
 
-pub fn put_listed_key(bytes: &mut BytesMut, user: &UserId, conversation: ConversationId) {
+pub fn put_listed_key(bytes: &mut Vec<u8>, user: &UserId, conversation: ConversationId) {
     bytes.put_u8(b'x');
     bytes.put_slice(user.as_bytes());
     bytes.put_u8(0);
@@ -284,7 +284,7 @@ pub fn listed_value(last: Seq, with: &UserId) -> Bytes {
     cut(9 + with.as_bytes().len(), |bytes| put_listed_value(bytes, last, with))
 }
 
-pub fn put_listed_value(bytes: &mut BytesMut, last: Seq, with: &UserId) {
+pub fn put_listed_value(bytes: &mut Vec<u8>, last: Seq, with: &UserId) {
     bytes.put_u64(last.0);
     put_name(bytes, with.as_bytes());
 }
@@ -306,7 +306,7 @@ pub fn outgoing_value(last: Position, confirmed: Position) -> Bytes {
     cut(16, |bytes| put_outgoing_value(bytes, last, confirmed))
 }
 
-pub fn put_outgoing_value(bytes: &mut BytesMut, last: Position, confirmed: Position) {
+pub fn put_outgoing_value(bytes: &mut Vec<u8>, last: Position, confirmed: Position) {
     bytes.put_u64(last.0);
     bytes.put_u64(confirmed.0);
 }
@@ -339,7 +339,7 @@ pub fn stream_key(destination: VnodeId, position: Position) -> Bytes {
     cut(10, |bytes| put_stream_key(bytes, destination, position))
 }
 
-pub fn put_stream_key(bytes: &mut BytesMut, destination: VnodeId, position: Position) {
+pub fn put_stream_key(bytes: &mut Vec<u8>, destination: VnodeId, position: Position) {
     bytes.put_u16(destination.0);
     bytes.put_u64(position.0);
 }
@@ -355,7 +355,7 @@ fn head_key(kind: u8, name: &[u8]) -> Bytes {
     cut(1 + name.len(), |bytes| put_head_key(bytes, kind, name))
 }
 
-fn put_head_key(bytes: &mut BytesMut, kind: u8, name: &[u8]) {
+fn put_head_key(bytes: &mut Vec<u8>, kind: u8, name: &[u8]) {
     bytes.put_u8(kind);
     bytes.put_slice(name);
 }

@@ -99,6 +99,7 @@ impl Worker {
             vnode,
             lower: lower.clone(),
             higher: higher.clone(),
+            homes: [lower, higher].map(|member| self.config.vnodes.of_user(member)),
             conversation: None,
             queue: std::collections::VecDeque::new(),
             used: true,

@@ -167,10 +167,11 @@ impl Worker {
     /// Whether the members' state is loaded as far as the decision has to wait for it.
     fn load_members(&mut self, slot: u32) -> bool {
         let Some(state) = self.conversations.get(slot) else { return false };
-        let (id, vnode, members) = (state.id, state.vnode, [state.lower.clone(), state.higher.clone()]);
+        let (id, vnode) = (state.id, state.vnode);
+        let members = [(state.lower.clone(), state.homes[0]), (state.higher.clone(), state.homes[1])];
         let mut all = true;
-        for member in &members {
-            let is_near = self.config.vnodes.of_user(member) == vnode;
+        for (member, home) in &members {
+            let is_near = *home == vnode;
             if !is_near && !self.config.limits.waits_for_recipient {
                 continue;
             }
@@ -271,11 +272,19 @@ impl Worker {
     }
 
     fn commit_send(&mut self, slot: u32, caller: &Caller, event: MessageEvent, sent: Sent, stamp: Stamp) {
-        let Some(vnode) = self.conversations.get(slot).map(|state| state.vnode) else { return };
+        let Some((vnode, [low, high])) = self.conversations.get(slot).map(|state| (state.vnode, state.homes))
+        else {
+            return;
+        };
         self.statistics.sends += 1;
         self.note_arrival(caller.arrived);
         let (lower, higher) = (event.lower.clone(), event.higher.clone());
-        let (sender, recipient) = if caller.user == lower { (lower, higher) } else { (higher, lower) };
+        let (sender, recipient) = if caller.user == lower {
+            ((lower, low), (higher, high))
+        } else {
+            ((higher, high), (lower, low))
+        };
+        let ((sender, sender_home), (recipient, recipient_home)) = (sender, recipient);
         let message = InboxMessage {
             conversation: event.conversation,
             seq: event.seq,
@@ -288,8 +297,12 @@ impl Worker {
         };
         let received = InboxMessage { with: sender.clone(), origin: None, ..message.clone() };
         self.commit(vnode, Event::Message(event), Some(Mark::Message(slot, sent.seq)));
-        let own = self.place(vnode, &sender, message, stamp);
-        let other = if sender == recipient { None } else { self.place(vnode, &recipient, received, stamp) };
+        let own = self.place(vnode, (&sender, sender_home), message, stamp);
+        let other = if sender == recipient {
+            None
+        } else {
+            self.place(vnode, (&recipient, recipient_home), received, stamp)
+        };
         let offset = own.as_ref().map(|placed| placed.entry.offset);
         let after = if is_planted(Bug::AckBeforeCommit) { Stamp::default() } else { stamp };
         self.answer(caller, Answer::Sent(Sent { offset, ..sent }), after);

@@ -77,6 +77,8 @@ pub(crate) struct ConversationSlot {
     pub(crate) vnode: VnodeId,
     pub(crate) lower: UserId,
     pub(crate) higher: UserId,
+    /// Where the two live, lower first.
+    pub(crate) homes: [VnodeId; 2],
     /// `None` while a load is under way.
     pub(crate) conversation: Option<Conversation>,
     /// Commands in the order of their arrival.

@@ -51,15 +51,14 @@ enum Route {
 }
 
 impl Worker {
-    /// Brings a message of `source` to a member's inbox; `None` when it goes through the stream.
+    /// Brings a message of `source` to the inbox of a member and the vnode it lives in; `None` when it goes through the stream.
     pub(crate) fn place(
         &mut self,
         source: VnodeId,
-        user: &UserId,
+        (user, destination): (&UserId, VnodeId),
         message: InboxMessage,
         stamp: Stamp,
     ) -> Option<Placed> {
-        let destination = self.config.vnodes.of_user(user);
         match self.route(source, destination, user) {
             Route::Near(slot) => self.append_entry(destination, slot, message, None, stamp),
             Route::Shortcut(slot) => {
@@ -91,9 +90,8 @@ impl Worker {
     pub(crate) fn have_streams_room(&self, slot: u32) -> bool {
         let Some(state) = self.conversations.get(slot) else { return false };
         let Some(hosted) = self.hosted(state.vnode) else { return false };
-        state.names().iter().all(|member| {
-            let destination = self.config.vnodes.of_user(member);
-            let backlog = hosted.outgoing.get(&destination).map_or(0, |outgoing| outgoing.queue.len());
+        state.homes.iter().all(|destination| {
+            let backlog = hosted.outgoing.get(destination).map_or(0, |outgoing| outgoing.queue.len());
             backlog < self.config.limits.stream_backlog_max
         })
     }
