@@ -2,6 +2,8 @@
 //!
 //! Each worker's log has a thread of its own: its appends are the pulse of everything. Reads and writes of all
 //! workers share a few threads, reads apart from writes, so that a long merge holds up neither a page nor a flush.
+//! Merges give way to everything else that wants a processor: they make reading cheaper later on, now they would
+//! only make somebody wait.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
@@ -9,14 +11,20 @@ use std::thread::JoinHandle;
 
 use iris_store::Engine;
 use iris_worker::{Call, CallId, Lane, SharedCache, WorkerIndex, execute};
+use rustix::process::setpriority_process;
 
 use crate::driver::Event;
 use crate::{Report, Shared, lock, spawn};
 
 /// Threads for loads and pages.
 const READERS: usize = 2; // layout
-/// Threads for flushes and merges: one of each at a time.
+/// Threads for flushes and registers.
 const WRITERS: usize = 2; // layout
+/// About a third of the share of a processor that the other threads get.
+const BACKGROUND_NICENESS: i32 = 5; // layout
+
+/// Finds a thread's queue.
+type LaneOf = fn(&Lanes, usize) -> Option<&JobQueue>;
 
 /// A call and who waits for it.
 pub(crate) struct Job {
@@ -30,6 +38,7 @@ pub(crate) struct Lanes {
     logs: Vec<JobQueue>,
     reads: JobQueue,
     writes: JobQueue,
+    background: JobQueue,
 }
 
 /// One queue, any number of threads.
@@ -51,6 +60,7 @@ impl Lanes {
             logs: (0..workers).map(|_| JobQueue::default()).collect(),
             reads: JobQueue::default(),
             writes: JobQueue::default(),
+            background: JobQueue::default(),
         }
     }
 
@@ -59,12 +69,13 @@ impl Lanes {
             Lane::Log => self.logs.get(usize::from(job.worker.0)).unwrap_or(&self.writes),
             Lane::Read => &self.reads,
             Lane::Write => &self.writes,
+            Lane::Background => &self.background,
         };
         lane.put(job);
     }
 
     pub(crate) fn close(&self) {
-        self.logs.iter().chain([&self.reads, &self.writes]).for_each(JobQueue::close);
+        self.logs.iter().chain([&self.reads, &self.writes, &self.background]).for_each(JobQueue::close);
     }
 }
 
@@ -109,9 +120,11 @@ pub(crate) fn start(
     report: &Report,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
-    let mut start = |name: String, lane: fn(&Lanes, usize) -> Option<&JobQueue>, number: usize| {
+    let mut start = |name: String, lane: LaneOf, number: usize, niceness: i32| {
         let (shared, engine, cache) = (Arc::clone(shared), engine.clone(), Arc::clone(cache));
         threads.push(spawn(name, report, move || {
+            // Of this thread alone (setpriority(2), "C library/kernel differences"). Without it the work is the same.
+            let _ = setpriority_process(None, niceness);
             while let Some(job) = lane(&shared.lanes, number).and_then(JobQueue::take) {
                 carry_out(job, &shared, &engine, &cache);
             }
@@ -119,14 +132,15 @@ pub(crate) fn start(
         Ok::<_, std::io::Error>(())
     };
     for worker in 0..shared.mailboxes.len() {
-        start(format!("log-{worker}"), |lanes, worker| lanes.logs.get(worker), worker)?;
+        start(format!("log-{worker}"), |lanes, worker| lanes.logs.get(worker), worker, 0)?;
     }
     for number in 0..READERS {
-        start(format!("read-{number}"), |lanes, _| Some(&lanes.reads), number)?;
+        start(format!("read-{number}"), |lanes, _| Some(&lanes.reads), number, 0)?;
     }
     for number in 0..WRITERS {
-        start(format!("write-{number}"), |lanes, _| Some(&lanes.writes), number)?;
+        start(format!("write-{number}"), |lanes, _| Some(&lanes.writes), number, 0)?;
     }
+    start("background".to_owned(), |lanes, _| Some(&lanes.background), 0, BACKGROUND_NICENESS)?;
     Ok(threads)
 }
 

@@ -83,7 +83,7 @@ pub const HANDSHAKE_BYTES_MAX: usize = 32 * 1_024;
 pub const LINGER_MS_MAX: u64 = 2_000;
 /// Milliseconds that an event loop rests at most between two turns under load, so that more answers and pushes
 /// share a record and a write.
-pub const LOOP_REST_MS_MAX: u64 = 20;
+pub const LOOP_REST_MS_MAX: u64 = 5;
 /// Milliseconds that a loop with something to write to many connections rests at least between turns.
 pub const LOOP_REST_MS_MIN: u64 = 2;
 /// Milliseconds without accepting after descriptors or memory ran out.

@@ -30,8 +30,10 @@ pub enum Lane {
     Log,
     /// Loads and pages: many, short, may run side by side.
     Read,
-    /// Flushes, merges, registers, take-over: few, long.
+    /// Flushes, registers, take-over: few, long, and memory waits for them.
     Write,
+    /// Merges and whatever else nobody waits for.
+    Background,
 }
 
 impl Call {
@@ -40,6 +42,7 @@ impl Call {
         match self.0 {
             Work::Append { .. } | Work::Resolve { .. } => Lane::Log,
             Work::Load(_) => Lane::Read,
+            Work::Merge(_) | Work::DropRuns(_) | Work::Discard(_) => Lane::Background,
             _ => Lane::Write,
         }
     }
