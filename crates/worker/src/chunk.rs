@@ -315,8 +315,14 @@ impl Worker {
     fn show(&mut self, mark: Mark, stamp: Stamp) {
         match mark {
             Mark::Entry(slot, offset) => {
-                if let Some(inbox) = self.users.get_mut(slot).and_then(|user| user.inbox.as_mut()) {
+                let Some(user) = self.users.get_mut(slot) else { return };
+                if let Some(inbox) = user.inbox.as_mut() {
                     inbox.committed = inbox.committed.max(offset);
+                }
+                let hosted = self.vnodes.get(usize::from(user.vnode.0)).and_then(Option::as_ref);
+                let freezes = hosted.map_or(0, |hosted| hosted.freezes);
+                if user.unflushed.0 != freezes {
+                    user.unflushed = (freezes, offset);
                 }
             }
             Mark::Message(slot, seq) => {

@@ -179,10 +179,11 @@ impl Worker {
             self.apply_in_flight(vnode);
         }
         let hosted = self.vnodes.get_mut(usize::from(vnode.0))?.as_mut()?;
+        let table = (vnode, hosted.freezes);
         let mut mem = hosted.take_active();
         let mut elided = Vec::new();
         for slot in std::mem::take(&mut hosted.moved) {
-            elided.extend(elide(&self.users, slot, vnode, committed, &mut mem));
+            elided.extend(elide(&self.users, slot, table, committed, &mut mem));
         }
         let confirmed = confirmed_streams(&mem);
         let mem = Arc::new(mem);
@@ -256,21 +257,23 @@ impl Worker {
     }
 }
 
-/// Entries of the user that every device has: they need not be written, and trimmed-to says so.
+/// Entries of the user that every device has: they need not be written, and trimmed-to says so. Sorting the table
+/// to find them would hold up everybody; offsets are dense, so its first and its last entry say which it has.
 fn elide(
     users: &Slab<UserSlot>,
     slot: u32,
-    vnode: VnodeId,
+    (vnode, freezes): (VnodeId, u64),
     committed: iris_vnode::Stamp,
     mem: &mut MemTable,
 ) -> Option<(UserId, Offset)> {
     let user = users.get(slot).filter(|user| user.vnode == vnode)?;
-    let cursor = user.inbox.as_ref()?.elidable(committed)?;
-    let name = &user.user;
-    let (from, to) =
-        (rows::inbox_key(name, Offset::ZERO), rows::inbox_key(name, Offset(cursor.0.checked_add(1)?)));
-    let last = mem.range(Table::Inbox, &from[..]..&to[..], Direction::Backward).next();
-    let (_, up_to) = last.and_then(|(key, _)| rows::split_inbox_key(key))?;
+    let inbox = user.inbox.as_ref()?;
+    let cursor = inbox.elidable(committed)?;
+    let (of, first) = user.unflushed;
+    if of != freezes || first > cursor {
+        return None;
+    }
+    let (name, up_to) = (&user.user, cursor.min(inbox.committed));
     let key = rows::trimmed_key(name.as_bytes());
     mem.put(Table::Head, Window::default(), &key, &rows::offset_value(up_to));
     Some((name.clone(), up_to))

@@ -25,6 +25,8 @@ pub(crate) struct Hosted {
     pub(crate) start_bytes: u64,
     /// Rows committed since the last flush began.
     pub(crate) active: MemTable,
+    /// How often `active` began anew.
+    pub(crate) freezes: u64,
     /// Rows that a flush is writing.
     pub(crate) frozen: Option<Arc<MemTable>>,
     pub(crate) runs: RunSet,
@@ -76,6 +78,7 @@ impl Hosted {
             start,
             start_bytes: 0,
             active: MemTable::new(),
+            freezes: 1,
             frozen: None,
             runs,
             generation: 1,
@@ -157,6 +160,7 @@ impl Hosted {
             row.put(&mut |table, window, key, value| mem.put(table, window, key, value));
         }
         self.oldest = None;
+        self.freezes += 1;
         mem
     }
 

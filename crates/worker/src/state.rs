@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use iris_types::request::{Login, ReadHistory, Request, RequestId, SendMessage, SessionId, TokenFacts};
-use iris_types::{ConversationId, DeviceId, ErrorCode, Monotonic, UserId, VnodeId};
+use iris_types::{ConversationId, DeviceId, ErrorCode, Monotonic, Offset, UserId, VnodeId};
 use iris_vnode::rows::First;
 use iris_vnode::{Conversation, Inbox, Side};
 
@@ -39,6 +39,8 @@ pub(crate) struct UserSlot {
     pub(crate) vnode: VnodeId,
     /// `None` while a load is under way.
     pub(crate) inbox: Option<Inbox>,
+    /// First entry in the vnode's memory table, as of the table of that number.
+    pub(crate) unflushed: (u64, Offset),
     pub(crate) sessions: Vec<Session>,
     pub(crate) waiters: Vec<Waiter>,
     /// Queued sends that need this user.
@@ -122,6 +124,7 @@ impl UserSlot {
             user,
             vnode,
             inbox: None,
+            unflushed: (0, Offset::ZERO),
             sessions: Vec::new(),
             waiters: Vec::new(),
             pins: 0,
