@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use iris_cluster::{EdgeLink, ToCore, ToEdge};
 use iris_types::Monotonic;
+use iris_types::limits::INTAKE_PAUSE_MS_MAX;
+use iris_types::request::Request;
 use iris_worker::{
     AdminCommand, AdminId, CallId, CallResult, Confirm, Frame, Input, Output, Worker, WorkerIndex,
 };
 
 use crate::lanes::Job;
+use crate::mailbox::{Take, Weigh};
 use crate::{CoreClock, CoreEvent, Report, Shared, lock};
 
 /// All that wakes a worker's thread.
@@ -46,6 +49,18 @@ impl From<Event> for Input {
             Event::SafeMode(on) => Self::SafeMode(on),
             Event::Drain => Self::Drain,
         }
+    }
+}
+
+impl Weigh for Event {
+    fn bytes(&self) -> usize {
+        let body = match self {
+            Self::FromEdge(ToCore::Request { request: Request::SendMessage(send), .. }) => {
+                send.body.bytes().len()
+            }
+            _ => 0,
+        };
+        size_of::<Self>() + body
     }
 }
 
@@ -85,9 +100,13 @@ impl Driver {
         let mut events = VecDeque::new();
         let mut batches: Vec<Vec<ToEdge>> = self.edges.iter().map(|_| Vec::new()).collect();
         self.act(&mut batches);
+        let mut pause = Pause::default();
         while !mailbox.is_closed() {
             let (_, before) = (self.clock)();
-            mailbox.take(&mut events, self.worker.deadline().map(|deadline| patience(deadline, before)));
+            let pause_end = pause.update(self.worker.is_pressed(), before);
+            let which = if pause_end.is_some() { Take::Own } else { Take::All };
+            let until = self.worker.deadline().into_iter().chain(pause_end).min();
+            mailbox.take(which, &mut events, until.map(|until| patience(until, before)));
             let (now, mono) = (self.clock)();
             for event in events.drain(..) {
                 self.worker.handle(event.into(), now, mono);
@@ -139,6 +158,23 @@ impl Driver {
     }
 }
 
+/// Intake stops for a moment when memory is full: most often a flush makes room within it, and waiting costs
+/// nobody anything, while a refusal costs both sides a second try.
+#[derive(Default)]
+struct Pause {
+    /// Since when memory is full.
+    since: Option<Monotonic>,
+}
+
+impl Pause {
+    /// Until when requests wait, if they do.
+    fn update(&mut self, is_pressed: bool, now: Monotonic) -> Option<Monotonic> {
+        self.since = is_pressed.then(|| self.since.unwrap_or(now));
+        let until = self.since?.plus_millis(INTAKE_PAUSE_MS_MAX);
+        (now < until).then_some(until)
+    }
+}
+
 /// A frame that finds its worker gone is sent again by the stream, or the process is ending.
 fn tell(shared: &Shared, to: WorkerIndex, event: Event) {
     if let Some(mailbox) = shared.mailbox(to) {
@@ -148,4 +184,21 @@ fn tell(shared: &Shared, to: WorkerIndex, event: Event) {
 
 const fn patience(deadline: Monotonic, now: Monotonic) -> Duration {
     Duration::from_millis(deadline.millis_since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intake_waits_for_memory_but_not_for_ever() {
+        let mut pause = Pause::default();
+        let (start, end) = (Monotonic(5), Monotonic(5 + INTAKE_PAUSE_MS_MAX));
+        assert_eq!(pause.update(false, start), None);
+        assert_eq!(pause.update(true, start), Some(end));
+        assert_eq!(pause.update(true, Monotonic(end.0 - 1)), Some(end));
+        assert_eq!(pause.update(true, end), None, "now they are refused");
+        assert_eq!(pause.update(false, end), None);
+        assert_eq!(pause.update(true, end), Some(end.plus_millis(INTAKE_PAUSE_MS_MAX)));
+    }
 }

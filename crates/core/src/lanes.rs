@@ -20,7 +20,7 @@ use crate::{Report, Shared, lock, spawn};
 const READERS: usize = 2; // layout
 /// Threads for flushes and registers.
 const WRITERS: usize = 2; // layout
-/// About a third of the share of a processor that the other threads get.
+/// About a third of the share of a processor that a thread of niceness 0 gets.
 const BACKGROUND_NICENESS: i32 = 5; // layout
 
 /// Finds a thread's queue.

@@ -28,8 +28,9 @@ use iris_worker::{
 
 use crate::driver::{Driver, Event};
 use crate::lanes::Lanes;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Bound, Mailbox};
 use crate::router::Router;
+use iris_types::limits::{LINK_BYTES_MAX, LINK_ITEMS_MAX};
 
 /// The wall clock and the one that never jumps, read together.
 pub type CoreClock = Arc<dyn Fn() -> (Timestamp, Monotonic) + Send + Sync>;
@@ -92,7 +93,8 @@ impl Core {
     pub fn start(config: CoreConfig) -> std::io::Result<Arc<Self>> {
         let placement = Placement::spread(config.workers);
         let workers = placement.workers();
-        let mailbox = |_| Arc::new(Mailbox::new(iris_types::limits::LINK_ITEMS_MAX));
+        let bound = Bound { items: LINK_ITEMS_MAX, bytes: LINK_BYTES_MAX };
+        let mailbox = |_| Arc::new(Mailbox::new(bound));
         let shared = Arc::new(Shared {
             mailboxes: (0..workers).map(mailbox).collect(),
             lanes: Lanes::new(workers),

@@ -8,54 +8,101 @@ use std::time::Duration;
 pub(crate) struct Mailbox<T> {
     queue: Mutex<Queue<T>>,
     arrived: Condvar,
-    /// Items from outside that may wait. Answers of our own calls are bounded by the calls in flight.
-    bound: usize,
+    /// What may wait of [`Self::offer`]. Answers of our own calls are bounded by the calls in flight.
+    bound: Bound,
+}
+
+/// Offers are taken in while there are fewer than these.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) items: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What an item keeps in memory, roughly.
+pub(crate) trait Weigh {
+    fn bytes(&self) -> usize;
 }
 
 struct Queue<T> {
-    items: VecDeque<T>,
+    /// From outside, in their order.
+    offered: VecDeque<T>,
+    offered_bytes: usize,
+    /// Our own.
+    put: VecDeque<T>,
     closed: bool,
+}
+
+/// Which items to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    All,
+    /// What was offered goes on waiting.
+    Own,
 }
 
 /// Nobody reads the mailbox any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
 
-impl<T> Mailbox<T> {
-    pub(crate) const fn new(bound: usize) -> Self {
-        let queue = Queue { items: VecDeque::new(), closed: false };
+impl<T: Weigh> Mailbox<T> {
+    pub(crate) const fn new(bound: Bound) -> Self {
+        let queue = Queue { offered: VecDeque::new(), offered_bytes: 0, put: VecDeque::new(), closed: false };
         Self { queue: Mutex::new(queue), arrived: Condvar::new(), bound }
     }
 
     /// Takes from the front of `batch` what fits, in order; gives back how much that was.
     pub(crate) fn offer<U: Into<T>>(&self, batch: &mut Vec<U>) -> usize {
         let mut queue = self.lock();
-        let room = if queue.closed { 0 } else { self.bound.saturating_sub(queue.items.len()) };
-        let taken = room.min(batch.len());
-        queue.items.extend(batch.drain(..taken).map(Into::into));
+        let room = if queue.closed { 0 } else { self.bound.items.saturating_sub(queue.offered.len()) };
+        let mut rest = std::mem::take(batch).into_iter();
+        let mut taken = 0;
+        while taken < room
+            && queue.offered_bytes < self.bound.bytes
+            && let Some(item) = rest.next()
+        {
+            let item: T = item.into();
+            queue.offered_bytes += item.bytes();
+            queue.offered.push_back(item);
+            taken += 1;
+        }
         drop(queue);
+        batch.extend(rest);
         if taken > 0 {
             self.arrived.notify_one();
         }
         taken
     }
 
+    /// Adds something from outside that must not be refused, behind what was offered before.
+    pub(crate) fn insist(&self, item: T) -> Result<(), Closed> {
+        self.add(|queue| {
+            queue.offered_bytes += item.bytes();
+            queue.offered.push_back(item);
+        })
+    }
+
     /// Adds what must not be refused: an answer of a call, or a word of the operator.
     pub(crate) fn put(&self, item: T) -> Result<(), Closed> {
+        self.add(|queue| queue.put.push_back(item))
+    }
+
+    fn add(&self, add: impl FnOnce(&mut Queue<T>)) -> Result<(), Closed> {
         let mut queue = self.lock();
         if queue.closed {
             return Err(Closed);
         }
-        queue.items.push_back(item);
+        add(&mut queue);
         drop(queue);
         self.arrived.notify_one();
         Ok(())
     }
 
-    /// Moves everything that waits into `into`, waiting up to `patience` for the first item.
-    pub(crate) fn take(&self, into: &mut VecDeque<T>, patience: Option<Duration>) {
+    /// Moves what waits into `into`, our own first, waiting up to `patience` for the first item.
+    pub(crate) fn take(&self, which: Take, into: &mut VecDeque<T>, patience: Option<Duration>) {
         let mut queue = self.lock();
-        if queue.items.is_empty() && !queue.closed {
+        // What cannot be taken does not wake: it is there when it can.
+        if !queue.has_any(which) && !queue.closed {
             queue = match patience {
                 Some(patience) => {
                     let waited = self.arrived.wait_timeout(queue, patience);
@@ -64,14 +111,19 @@ impl<T> Mailbox<T> {
                 None => self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        into.append(&mut queue.items);
+        into.append(&mut queue.put);
+        if which == Take::All {
+            into.append(&mut queue.offered);
+            queue.offered_bytes = 0;
+        }
     }
 
     /// From now on nothing is taken in; what waits is dropped.
     pub(crate) fn close(&self) {
         let mut queue = self.lock();
         queue.closed = true;
-        queue.items.clear();
+        queue.put.clear();
+        queue.offered.clear();
         drop(queue);
         self.arrived.notify_all();
     }
@@ -86,37 +138,72 @@ impl<T> Mailbox<T> {
     }
 }
 
+impl<T> Queue<T> {
+    fn has_any(&self, which: Take) -> bool {
+        !self.put.is_empty() || (which == Take::All && !self.offered.is_empty())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
-    fn taken(mailbox: &Mailbox<u32>) -> Vec<u32> {
+    impl Weigh for u32 {
+        fn bytes(&self) -> usize {
+            *self as usize
+        }
+    }
+
+    const BOUND: Bound = Bound { items: 3, bytes: 1_000 };
+
+    fn taken(mailbox: &Mailbox<u32>, which: Take) -> Vec<u32> {
         let mut items = VecDeque::new();
-        mailbox.take(&mut items, Some(Duration::ZERO));
+        mailbox.take(which, &mut items, Some(Duration::ZERO));
         items.into()
     }
 
     #[test]
     fn a_full_mailbox_leaves_the_rest_with_the_sender_in_order() {
-        let mailbox = Mailbox::new(3);
+        let mailbox = Mailbox::new(BOUND);
         let mut batch = vec![1_u32, 2, 3, 4];
         assert_eq!(mailbox.offer(&mut batch), 3);
         assert_eq!(batch, [4]);
         assert_eq!(mailbox.offer(&mut batch), 0);
-        assert_eq!(mailbox.put(9), Ok(()));
-        assert_eq!(taken(&mailbox), [1, 2, 3, 9]);
+        assert_eq!((mailbox.put(9), mailbox.insist(5)), (Ok(()), Ok(())));
+        assert_eq!(taken(&mailbox, Take::All), [9, 1, 2, 3, 5]);
         assert_eq!(mailbox.offer(&mut batch), 1);
-        assert_eq!(taken(&mailbox), [4]);
+        assert_eq!(taken(&mailbox, Take::All), [4]);
+    }
+
+    #[test]
+    fn heavy_items_fill_it_too() {
+        let mailbox = Mailbox::new(BOUND);
+        let mut batch = vec![999_u32, 5_000, 1];
+        assert_eq!(mailbox.offer(&mut batch), 2, "one more than fits, so that any size is taken at last");
+        assert_eq!(taken(&mailbox, Take::All), [999, 5_000]);
+        assert_eq!(mailbox.offer(&mut batch), 1);
+    }
+
+    #[test]
+    fn what_was_offered_waits_when_only_the_own_is_taken() {
+        let mailbox = Mailbox::new(BOUND);
+        mailbox.offer(&mut vec![1_u32, 2]);
+        mailbox.put(9).unwrap();
+        assert_eq!(taken(&mailbox, Take::Own), [9]);
+        assert_eq!(taken(&mailbox, Take::Own), [] as [u32; 0]);
+        assert_eq!(taken(&mailbox, Take::All), [1, 2]);
     }
 
     #[test]
     fn a_closed_mailbox_takes_nothing_and_wakes_its_reader() {
-        let mailbox = Mailbox::<u32>::new(3);
+        let mailbox = Mailbox::<u32>::new(BOUND);
         mailbox.close();
         assert_eq!(mailbox.offer(&mut vec![1_u32]), 0);
-        assert_eq!(mailbox.put(1), Err(Closed));
+        assert_eq!((mailbox.put(1), mailbox.insist(1)), (Err(Closed), Err(Closed)));
         let mut items = VecDeque::new();
-        mailbox.take(&mut items, None);
+        mailbox.take(Take::All, &mut items, None);
         assert!(items.is_empty() && mailbox.is_closed());
     }
 }

@@ -70,6 +70,6 @@ fn put_detached(rest: &mut Vec<ToCore>, mailbox: &Mailbox<Event>) {
     rest.retain(|item| {
         let detach = matches!(item, ToCore::Detach { .. });
         // Closed: the worker is gone, and its sessions with it.
-        detach.then(|| mailbox.put(item.clone().into())).is_none()
+        detach.then(|| mailbox.insist(item.clone().into())).is_none()
     });
 }

@@ -75,6 +75,10 @@ pub const HANDSHAKES_IN_FLIGHT_MAX: usize = 256;
 pub const OUTPUT_BYTES_MAX: usize = 512 * 1_024;
 /// Requests waiting between an event loop and a worker; more are refused with `busy`.
 pub const LINK_ITEMS_MAX: usize = 65_536;
+/// Bytes of such requests.
+pub const LINK_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// Milliseconds that requests wait in front of a worker whose memory is full; then they are refused with `busy`.
+pub const INTAKE_PAUSE_MS_MAX: u64 = 1_000;
 /// Milliseconds after which a client that was refused with `busy` may try again.
 pub const BUSY_RETRY_AFTER_MS: u32 = 200;
 /// Bytes of a handshake's messages in one direction: a hybrid ClientHello has about 1,800.

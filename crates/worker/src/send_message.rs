@@ -57,14 +57,20 @@ impl Worker {
 
     /// The one place that sheds sends: storage first, then memory and what waits.
     fn sheds(&self) -> Option<Refusal> {
-        let limits = &self.config.limits;
         if self.safe_mode || self.is_full {
             return Some(Refusal::after(ErrorCode::StorageFull, STORAGE_FULL_RETRY_MS));
         }
-        let is_busy = self.dirty_bytes >= limits.dirty_bytes_max
-            || self.log.is_full(limits)
-            || !self.has_room_to_wait();
+        let is_busy = self.is_pressed() || !self.has_room_to_wait();
         is_busy.then_some(Refusal::after(ErrorCode::Busy, BUSY_RETRY_MS))
+    }
+
+    /// Whether so much waits for the log or for a flush that sends are refused with `busy`, unless the driver keeps
+    /// them back until this is over.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        let limits = &self.config.limits;
+        let is_full = self.dirty_bytes >= limits.dirty_bytes_max || self.log.is_full(limits);
+        is_full && !self.safe_mode && !self.is_full
     }
 
     pub(crate) fn enqueue(&mut self, slot: u32, caller: Caller, side: Side, command: ConversationCommand) {
