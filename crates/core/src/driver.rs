@@ -14,8 +14,11 @@ use iris_worker::{
 };
 
 use crate::lanes::Job;
-use crate::mailbox::{Take, Weigh};
+use crate::mailbox::Weigh;
 use crate::{CoreClock, CoreEvent, Report, Shared, lock};
+
+/// Requests handled before their effects go on their way.
+const EVENTS_PER_TURN: usize = 1_024; // layout
 
 /// All that wakes a worker's thread.
 pub(crate) enum Event {
@@ -97,18 +100,27 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn run(mut self) {
         let Some(mailbox) = self.shared.mailbox(WorkerIndex(self.index)).map(Arc::clone) else { return };
-        let mut events = VecDeque::new();
+        let (mut own, mut offered) = (VecDeque::new(), VecDeque::new());
         let mut batches: Vec<Vec<ToEdge>> = self.edges.iter().map(|_| Vec::new()).collect();
-        self.act(&mut batches);
         let mut pause = Pause::default();
+        self.act(&mut batches);
         while !mailbox.is_closed() {
             let (_, before) = (self.clock)();
             let pause_end = pause.update(self.worker.is_pressed(), before);
-            let which = if pause_end.is_some() { Take::Own } else { Take::All };
+            let has_work = !offered.is_empty() && pause_end.is_none();
             let until = self.worker.deadline().into_iter().chain(pause_end).min();
-            mailbox.take(which, &mut events, until.map(|until| patience(until, before)));
+            let until = if has_work { Some(before) } else { until };
+            let more = (offered.is_empty() && pause_end.is_none()).then_some(&mut offered);
+            mailbox.take(&mut own, more, until.map(|until| patience(until, before)));
             let (now, mono) = (self.clock)();
-            for event in events.drain(..) {
+            for event in own.drain(..) {
+                self.worker.handle(event.into(), now, mono);
+            }
+            for _ in 0..EVENTS_PER_TURN {
+                if pause.update(self.worker.is_pressed(), mono).is_some() {
+                    break;
+                }
+                let Some(event) = offered.pop_front() else { break };
                 self.worker.handle(event.into(), now, mono);
             }
             if self.worker.deadline().is_some_and(|deadline| deadline <= mono) {

@@ -33,14 +33,6 @@ struct Queue<T> {
     closed: bool,
 }
 
-/// Which items to take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Take {
-    All,
-    /// What was offered goes on waiting.
-    Own,
-}
-
 /// Nobody reads the mailbox any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
@@ -98,11 +90,17 @@ impl<T: Weigh> Mailbox<T> {
         Ok(())
     }
 
-    /// Moves what waits into `into`, our own first, waiting up to `patience` for the first item.
-    pub(crate) fn take(&self, which: Take, into: &mut VecDeque<T>, patience: Option<Duration>) {
+    /// Moves everything of our own into `own` and what was offered into `offered`, if that is given; waits up to
+    /// `patience` for the first item. What is not asked for does not wake: it is there when it is.
+    pub(crate) fn take(
+        &self,
+        own: &mut VecDeque<T>,
+        offered: Option<&mut VecDeque<T>>,
+        patience: Option<Duration>,
+    ) {
         let mut queue = self.lock();
-        // What cannot be taken does not wake: it is there when it can.
-        if !queue.has_any(which) && !queue.closed {
+        let has_any = !queue.put.is_empty() || (offered.is_some() && !queue.offered.is_empty());
+        if !has_any && !queue.closed {
             queue = match patience {
                 Some(patience) => {
                     let waited = self.arrived.wait_timeout(queue, patience);
@@ -111,9 +109,9 @@ impl<T: Weigh> Mailbox<T> {
                 None => self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        into.append(&mut queue.put);
-        if which == Take::All {
-            into.append(&mut queue.offered);
+        own.append(&mut queue.put);
+        if let Some(offered) = offered {
+            offered.append(&mut queue.offered);
             queue.offered_bytes = 0;
         }
     }
@@ -138,12 +136,6 @@ impl<T: Weigh> Mailbox<T> {
     }
 }
 
-impl<T> Queue<T> {
-    fn has_any(&self, which: Take) -> bool {
-        !self.put.is_empty() || (which == Take::All && !self.offered.is_empty())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -158,10 +150,10 @@ mod tests {
 
     const BOUND: Bound = Bound { items: 3, bytes: 1_000 };
 
-    fn taken(mailbox: &Mailbox<u32>, which: Take) -> Vec<u32> {
-        let mut items = VecDeque::new();
-        mailbox.take(which, &mut items, Some(Duration::ZERO));
-        items.into()
+    fn taken(mailbox: &Mailbox<u32>) -> [Vec<u32>; 2] {
+        let (mut own, mut offered) = (VecDeque::new(), VecDeque::new());
+        mailbox.take(&mut own, Some(&mut offered), Some(Duration::ZERO));
+        [own.into(), offered.into()]
     }
 
     #[test]
@@ -172,9 +164,9 @@ mod tests {
         assert_eq!(batch, [4]);
         assert_eq!(mailbox.offer(&mut batch), 0);
         assert_eq!((mailbox.put(9), mailbox.insist(5)), (Ok(()), Ok(())));
-        assert_eq!(taken(&mailbox, Take::All), [9, 1, 2, 3, 5]);
+        assert_eq!(taken(&mailbox), [vec![9], vec![1, 2, 3, 5]]);
         assert_eq!(mailbox.offer(&mut batch), 1);
-        assert_eq!(taken(&mailbox, Take::All), [4]);
+        assert_eq!(taken(&mailbox), [vec![], vec![4]]);
     }
 
     #[test]
@@ -182,7 +174,7 @@ mod tests {
         let mailbox = Mailbox::new(BOUND);
         let mut batch = vec![999_u32, 5_000, 1];
         assert_eq!(mailbox.offer(&mut batch), 2, "one more than fits, so that any size is taken at last");
-        assert_eq!(taken(&mailbox, Take::All), [999, 5_000]);
+        assert_eq!(taken(&mailbox), [vec![], vec![999, 5_000]]);
         assert_eq!(mailbox.offer(&mut batch), 1);
     }
 
@@ -191,9 +183,11 @@ mod tests {
         let mailbox = Mailbox::new(BOUND);
         mailbox.offer(&mut vec![1_u32, 2]);
         mailbox.put(9).unwrap();
-        assert_eq!(taken(&mailbox, Take::Own), [9]);
-        assert_eq!(taken(&mailbox, Take::Own), [] as [u32; 0]);
-        assert_eq!(taken(&mailbox, Take::All), [1, 2]);
+        let mut own = VecDeque::new();
+        mailbox.take(&mut own, None, Some(Duration::ZERO));
+        mailbox.take(&mut own, None, Some(Duration::ZERO));
+        assert_eq!(own, [9]);
+        assert_eq!(taken(&mailbox), [vec![], vec![1, 2]]);
     }
 
     #[test]
@@ -203,7 +197,7 @@ mod tests {
         assert_eq!(mailbox.offer(&mut vec![1_u32]), 0);
         assert_eq!((mailbox.put(1), mailbox.insist(1)), (Err(Closed), Err(Closed)));
         let mut items = VecDeque::new();
-        mailbox.take(Take::All, &mut items, None);
+        mailbox.take(&mut items, None, None);
         assert!(items.is_empty() && mailbox.is_closed());
     }
 }

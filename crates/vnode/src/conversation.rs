@@ -103,6 +103,10 @@ impl Conversation {
         while self.recent.front().is_some_and(|recent| recent.stamp <= stamp) {
             self.recent.pop_front();
         }
+        if self.recent.is_empty() {
+            // Most conversations in memory are idle.
+            self.recent = VecDeque::new();
+        }
     }
 
     /// Bytes of memory, roughly.

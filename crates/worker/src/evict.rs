@@ -6,8 +6,10 @@ use crate::slab::Slab;
 use crate::state::{CONVERSATION_BYTES, USER_BYTES};
 use crate::worker::Worker;
 
-/// Slots looked at in one turn.
-const STEPS_PER_TURN: usize = 64;
+/// Slots looked at in one turn at least, if memory is over its bound, and at most.
+const STEPS: std::ops::Range<usize> = 64..32_768; // layout
+/// Slots looked at per slot that is too many: the hand passes most of them twice before they go.
+const STEPS_PER_EXCESS: usize = 4; // layout
 
 /// Where the two hands are (the clock algorithm).
 #[derive(Debug, Default)]
@@ -17,15 +19,29 @@ pub(crate) struct Hands {
 }
 
 impl Worker {
+    /// As many steps as the turn's new slots call for, so that memory keeps to its bound at any rate.
     pub(crate) fn evict(&mut self) {
-        for _ in 0..STEPS_PER_TURN {
-            let users = self.users.len() * USER_BYTES;
-            let conversations = self.conversations.len() * CONVERSATION_BYTES;
-            if users + conversations <= self.config.limits.state_cache_bytes {
+        let excess = self.state_bytes().saturating_sub(self.config.limits.state_cache_bytes);
+        if excess == 0 {
+            return;
+        }
+        let steps = (excess / CONVERSATION_BYTES * STEPS_PER_EXCESS).clamp(STEPS.start, STEPS.end);
+        for _ in 0..steps {
+            if self.state_bytes() <= self.config.limits.state_cache_bytes {
                 return;
             }
-            if users > conversations { self.pass_user() } else { self.pass_conversation() }
+            let (users, conversations) = (self.users.len(), self.conversations.len());
+            if users * USER_BYTES > conversations * CONVERSATION_BYTES {
+                self.pass_user();
+            } else {
+                self.pass_conversation();
+            }
         }
+    }
+
+    /// Bytes of loaded users and conversations, roughly.
+    pub(crate) fn state_bytes(&self) -> usize {
+        self.users.len() * USER_BYTES + self.conversations.len() * CONVERSATION_BYTES
     }
 
     /// Drops every conversation that nothing waits for: a quiet worker gives its memory back.

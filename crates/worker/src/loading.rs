@@ -122,9 +122,7 @@ impl Worker {
             self.call(Work::Load(reads), Context::Load(targets));
         }
         self.statistics.waiting = self.loading.waiting as u64;
-        let state = self.users.len() * crate::state::USER_BYTES
-            + self.conversations.len() * crate::state::CONVERSATION_BYTES;
-        self.statistics.state_bytes = state as u64;
+        self.statistics.state_bytes = self.state_bytes() as u64;
     }
 
     pub(crate) fn loaded(&mut self, targets: Vec<Target>, results: Vec<Result<ReadResult, TableError>>) {

@@ -1,5 +1,7 @@
 //! A send: everything it needs is loaded, it is decided, its events are gathered.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use iris_tables::{Table, TableError};
 use iris_types::planted::{Bug, is_planted};
@@ -78,6 +80,9 @@ impl Worker {
         // Unique over conversations, for the answer to a look-up may find its conversation dropped and loaded anew.
         let number = self.loading.next_pending;
         self.loading.next_pending += 1;
+        if state.queue.is_empty() {
+            state.queue = VecDeque::with_capacity(1);
+        }
         state.queue.push_back(Pending { number, caller, side, command, pinned: None });
         let (place, is_loading) = (state.queue.len() - 1, state.conversation.is_none());
         self.loading.waiting += 1;
@@ -125,7 +130,12 @@ impl Worker {
     }
 
     fn take_front(&mut self, slot: u32) -> Option<Pending> {
-        let pending = self.conversations.get_mut(slot)?.queue.pop_front()?;
+        let queue = &mut self.conversations.get_mut(slot)?.queue;
+        let pending = queue.pop_front()?;
+        if queue.is_empty() {
+            // Its room is several times the rest of a conversation, and most of those in memory are idle.
+            *queue = VecDeque::new();
+        }
         self.loading.waiting = self.loading.waiting.saturating_sub(1);
         for user in pending.pinned.into_iter().flatten().flatten() {
             if let Some(user) = self.users.get_mut(user) {

@@ -9,10 +9,12 @@ use iris_vnode::{Conversation, Inbox, Side};
 
 use crate::{AdminCommand, AdminId};
 
+/// Bytes of names and of a place in an index, roughly.
+const AROUND_BYTES: usize = 160; // layout
 /// Bytes of a loaded user, all told, roughly.
-pub(crate) const USER_BYTES: usize = 400;
-/// Bytes of a loaded conversation.
-pub(crate) const CONVERSATION_BYTES: usize = 400;
+pub(crate) const USER_BYTES: usize = size_of::<UserSlot>() + AROUND_BYTES;
+/// Bytes of a loaded conversation that nothing waits for.
+pub(crate) const CONVERSATION_BYTES: usize = size_of::<ConversationSlot>() + AROUND_BYTES;
 
 /// Who asks.
 #[derive(Clone, Debug)]
