@@ -65,6 +65,13 @@ impl RunSet {
         self.runs().filter_map(|run| run.index.get()).map(RunIndex::bytes).sum()
     }
 
+    /// The greatest key of a run, if its index is loaded.
+    #[must_use]
+    pub fn last_key(&self, name: RunName) -> Option<&[u8]> {
+        let run = self.runs().find(|run| run.meta.name == name)?;
+        run.index.get().map(RunIndex::last_key)
+    }
+
     /// The newest value of a key. A copy: it does not keep a block in memory.
     ///
     /// # Errors

@@ -172,6 +172,12 @@ pub fn put_dedup_key(bytes: &mut Vec<u8>, id: MessageId, conversation: Conversat
     bytes.put_u8(side.number());
 }
 
+/// The id of a key.
+#[must_use]
+pub fn split_dedup_key(key: &[u8]) -> Option<MessageId> {
+    MessageId::from_bytes(*key.first_chunk::<16>()?).ok()
+}
+
 /// What the first send of an id led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct First {

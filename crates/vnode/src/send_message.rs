@@ -18,6 +18,8 @@ pub struct Lookups {
     pub first: Option<First>,
     /// Whether there is a dedup row of the predecessor's id. Looked at only where [`needs_previous`] says so.
     pub previous: bool,
+    /// Ids dated before this may have been used, and nobody knows any more.
+    pub forgotten: Timestamp,
 }
 
 /// What becomes of a send.
@@ -52,7 +54,8 @@ pub fn decide(
     if let Some((first, after)) = first_of(conversation, side, send.id, lookups.first) {
         return repeat(conversation, send.id, first, hash, after);
     }
-    if let Err(code) = check_id(send.id, now).and_then(|()| check_previous(conversation, side, send, lookups))
+    if let Err(code) =
+        check_id(send.id, now, lookups).and_then(|()| check_previous(conversation, side, send, lookups))
     {
         return Decision::Refused { code, after: conversation.touched };
     }
@@ -103,8 +106,9 @@ fn repeat(
     Decision::Duplicate { sent, after }
 }
 
-fn check_id(id: MessageId, now: Timestamp) -> Result<(), ErrorCode> {
-    if now.millis_since(id.timestamp()) > DEDUP_WINDOW_MS {
+fn check_id(id: MessageId, now: Timestamp, lookups: Lookups) -> Result<(), ErrorCode> {
+    let is_old = now.millis_since(id.timestamp()) > DEDUP_WINDOW_MS;
+    if is_old || id.timestamp() < lookups.forgotten {
         Err(ErrorCode::IdTooOld)
     } else if id.timestamp().millis_since(now) > ID_AHEAD_MS_MAX {
         Err(ErrorCode::IdInFuture)

@@ -17,6 +17,8 @@ use crate::{StopReason, WorkerLimits};
 const DOUBT_RETRY_MS: u64 = iris_types::limits::DOUBT_RETRY_MS;
 /// Bytes that one decision can add, at most, with room to spare: three bodies and names.
 const DECISION_BYTES_MAX: usize = iris_types::limits::DECISION_BYTES_MAX;
+/// Bytes that a chunk takes on disk at least.
+const CHUNK_BYTES_MIN: usize = 512; // layout
 
 /// The own log: one chunk in flight, the next ones gathered.
 #[derive(Debug)]
@@ -284,7 +286,8 @@ impl Worker {
         self.log.position = chunk.at;
         self.log.committed = chunk.stamp;
         self.log.last_commit = self.mono;
-        self.log.bytes += chunk.bytes.len() as u64;
+        // On disk no chunk is smaller than a block.
+        self.log.bytes += chunk.bytes.len().max(CHUNK_BYTES_MIN) as u64;
         for arrived in &chunk.contents.arrivals {
             self.statistics.storage_write.record_ms(self.mono.millis_since(*arrived));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iris_store::Version;
 use iris_tables::{BlockError, Blocks, Direction, Limit, MemTable, RunSet, Table, TableError, overlay};
-use iris_types::{Epoch, Monotonic, Position, RunName, VnodeId};
+use iris_types::{Epoch, Monotonic, Position, RunName, Timestamp, VnodeId};
 use iris_vnode::events::StreamRow;
 use iris_vnode::page::Row;
 use iris_vnode::streams::{Incoming, Outgoing};
@@ -30,6 +30,8 @@ pub(crate) struct Hosted {
     /// Rows that a flush is writing.
     pub(crate) frozen: Option<Arc<MemTable>>,
     pub(crate) runs: RunSet,
+    /// Message ids dated before this may have been used: their dedup rows are gone.
+    pub(crate) forgotten: Timestamp,
     /// Grows whenever `runs` changes: what was read from older runs may have been overtaken.
     pub(crate) generation: u64,
     /// When the oldest row of `active` came.
@@ -81,6 +83,7 @@ impl Hosted {
             freezes: 1,
             frozen: None,
             runs,
+            forgotten: Timestamp(0),
             generation: 1,
             oldest: None,
             is_damaged: false,

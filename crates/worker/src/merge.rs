@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use iris_store::StoreError;
-use iris_tables::{MergePlan, Table, TableError, Window, expired, plan_merges};
+use iris_tables::{MergePlan, RunSet, Table, TableError, Window, expired, plan_merges};
 use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS, MERGE_BATCH_BYTES};
-use iris_types::{Monotonic, Offset, Position, RunName, Timestamp, UserId, VnodeId};
+use iris_types::{MessageId, Monotonic, Offset, Position, RunName, Timestamp, UserId, VnodeId};
+use iris_vnode::rows;
 
 use crate::StopReason;
 use crate::call::{Expire, ExpireVnode, Merge, MergeError, Merged, Trimmed, Work};
+use crate::hosted::Hosted;
 use crate::publish::{Change, Edit};
 use crate::worker::{Context, Worker};
 
@@ -185,15 +187,17 @@ impl Worker {
         }
     }
 
-    /// Ids of a day that is a whole day outside of the window are refused as too old before they are looked up.
+    /// Ids of a day that is a whole day outside of the window are refused as too old before they are looked up. The
+    /// clock may be wrong now and right later on: what goes is noted, and refused whatever the clock says then.
     fn expire_dedup(&mut self) {
         let before = Window::of(Timestamp(self.now.0.saturating_sub(DEDUP_WINDOW_MS + DAY_MS)));
-        let drop_from = |manifest| expired(manifest, Table::Dedup, before);
-        let edits: Vec<(VnodeId, Vec<RunName>)> =
-            self.vnodes.iter().flatten().map(|one| (one.id, drop_from(one.runs.manifest()))).collect();
-        for (vnode, dropped) in edits.into_iter().filter(|(_, dropped)| !dropped.is_empty()) {
-            self.publishing.push(Edit { vnode, change: Change { dropped, ..Change::default() } });
-        }
+        let edit = |hosted: &Hosted| {
+            let dropped = expired(hosted.runs.manifest(), Table::Dedup, before);
+            let forgets = dropped.iter().map(|run| newest_id(&hosted.runs, *run)).max()?.plus_millis(1);
+            Some(Edit { vnode: hosted.id, change: Change { dropped, forgets, ..Change::default() } })
+        };
+        let edits: Vec<Edit> = self.vnodes.iter().flatten().filter_map(edit).collect();
+        edits.into_iter().for_each(|edit| self.publishing.push(edit));
     }
 
     pub(crate) fn expired(&mut self, result: Result<Vec<Trimmed>, MergeError>) {
@@ -222,4 +226,11 @@ impl Worker {
             }
         }
     }
+}
+
+/// When the newest id of a run of dedup rows was made; the end of its day when that is not in memory.
+fn newest_id(runs: &RunSet, run: RunName) -> Timestamp {
+    let from_key = runs.last_key(run).and_then(rows::split_dedup_key).map(MessageId::timestamp);
+    let window = runs.manifest().run(run).map_or(0, |run| u64::from(run.window.0));
+    from_key.unwrap_or(Timestamp((window + 1) * DAY_MS))
 }

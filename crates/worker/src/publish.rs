@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use iris_store::{Compared, StoreError, Value, Version};
 use iris_tables::{BuiltRun, Manifest, MergePlan};
 use iris_types::planted::{Bug, is_planted};
-use iris_types::{Monotonic, Offset, Position, RunName, UserId, VnodeId};
+use iris_types::{Monotonic, Offset, Position, RunName, Timestamp, UserId, VnodeId};
 
 use crate::StopReason;
 use crate::call::{CallId, Work};
@@ -21,6 +21,8 @@ const RETRY_MS: u64 = iris_types::limits::DIRECTORY_RETRY_MS;
 pub(crate) struct Change {
     pub(crate) added: Vec<BuiltRun>,
     pub(crate) dropped: Vec<RunName>,
+    /// Message ids dated before this go with what is dropped.
+    pub(crate) forgets: Timestamp,
     pub(crate) merged: Option<(MergePlan, Option<BuiltRun>)>,
     /// Position up to which the runs hold everything, and the log's bytes up to there.
     pub(crate) start: Option<(Position, u64)>,
@@ -168,6 +170,7 @@ impl Worker {
             let Some(hosted) = self.hosted_mut(vnode) else { continue };
             hosted.version = Version(hosted.version.0 + 1);
             hosted.runs = hosted.runs.change(entry.manifest, &built);
+            hosted.forgotten = entry.forgotten;
             hosted.generation += 1;
             (hosted.start, hosted.start_bytes) = (entry.start, start_bytes);
             if changes.iter().any(|change| change.unfreezes) {
@@ -235,6 +238,8 @@ fn built_of(change: &Change) -> impl Iterator<Item = &BuiltRun> {
 fn propose(hosted: &Hosted, log: iris_types::LogId, changes: Vec<Change>) -> Proposal {
     let mut manifest: Manifest = hosted.runs.manifest().clone();
     let (mut start, mut start_bytes, mut garbage) = (hosted.start, hosted.start_bytes, Vec::new());
+    let forgotten =
+        changes.iter().map(|change| change.forgets).max().unwrap_or_default().max(hosted.forgotten);
     for change in &changes {
         manifest = manifest.change(&change.dropped, change.added.iter().map(|built| built.meta));
         garbage.extend(&change.dropped);
@@ -252,6 +257,6 @@ fn propose(hosted: &Hosted, log: iris_types::LogId, changes: Vec<Change>) -> Pro
             (start, start_bytes) = (position, bytes);
         }
     }
-    let entry = Entry { epoch: hosted.epoch, log, start, manifest };
+    let entry = Entry { epoch: hosted.epoch, log, start, forgotten, manifest };
     Proposal { vnode: hosted.id, entry, start_bytes, changes, garbage }
 }

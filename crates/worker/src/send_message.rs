@@ -6,7 +6,7 @@ use bytes::Bytes;
 use iris_tables::{Table, TableError};
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::{Answer, SendMessage, Sent};
-use iris_types::{ConversationId, ErrorCode, InboxMessage, Refusal, UserId};
+use iris_types::{ConversationId, ErrorCode, InboxMessage, Refusal, Timestamp, UserId};
 use iris_vnode::events::MessageEvent;
 use iris_vnode::rows::First;
 use iris_vnode::send_message::{Decision, Lookups, decide, needs_previous};
@@ -175,9 +175,15 @@ impl Worker {
             (Looked::Failed(code), _) | (_, Looked::Failed(code)) => Readiness::Refused(Refusal::new(code)),
             (Looked::Waiting, _) | (_, Looked::Waiting) => Readiness::Waiting,
             (Looked::Known(first), Looked::Known(previous)) => {
-                Readiness::Ready(Lookups { first, previous: previous.is_some() })
+                let forgotten = self.forgotten(slot);
+                Readiness::Ready(Lookups { first, previous: previous.is_some(), forgotten })
             }
         }
+    }
+
+    fn forgotten(&self, slot: u32) -> Timestamp {
+        let hosted = self.conversations.get(slot).and_then(|state| self.hosted(state.vnode));
+        hosted.map_or(Timestamp::default(), |hosted| hosted.forgotten)
     }
 
     /// Whether the members' state is loaded as far as the decision has to wait for it.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use iris_store::{Change, Compared, LogEnd, LogInfo, Version};
 use iris_tables::{Manifest, RunMeta, RunSet};
 use iris_types::planted::{Bug, is_planted};
-use iris_types::{Epoch, LogId, Position, RunName, VnodeId};
+use iris_types::{Epoch, LogId, Position, RunName, Timestamp, VnodeId};
 use iris_vnode::codec::Malformed;
 use iris_vnode::rows;
 use iris_vnode::streams::{Incoming, Outgoing};
@@ -236,7 +236,8 @@ impl Worker {
         let sets: BTreeMap<VnodeId, RunSet> = takeover.manifests.iter().map(sets).collect();
         for (vnode, runs) in &sets {
             let (epoch, version) = takeover.tenure(*vnode);
-            let hosted = Hosted::new(*vnode, epoch, version, self.log.position, runs.clone());
+            let mut hosted = Hosted::new(*vnode, epoch, version, self.log.position, runs.clone());
+            hosted.forgotten = takeover.forgotten(*vnode);
             if let Some(place) = self.vnodes.get_mut(usize::from(vnode.0)) {
                 *place = Some(hosted);
             }
@@ -249,7 +250,8 @@ impl Worker {
         let (log, start) = (self.log.id, self.log.position);
         let change = |(vnode, manifest): (&VnodeId, &Manifest)| {
             let (epoch, _) = takeover.tenure(*vnode);
-            let entry = Entry { epoch, log, start, manifest: manifest.clone() };
+            let forgotten = takeover.forgotten(*vnode);
+            let entry = Entry { epoch, log, start, forgotten, manifest: manifest.clone() };
             let expected = takeover.entries.get(vnode).map(|(version, _)| *version);
             Change { key: directory::key(*vnode), expected, bytes: entry.encode() }
         };
@@ -308,6 +310,11 @@ impl Takeover {
             Some((version, entry)) => (Epoch(entry.epoch.0 + 1), Version(version.0 + 1)),
             None => (Epoch(1), Version(1)),
         }
+    }
+
+    /// What the directory says of ids that nobody knows any more.
+    fn forgotten(&self, vnode: VnodeId) -> Timestamp {
+        self.entries.get(&vnode).map_or(Timestamp::default(), |(_, entry)| entry.forgotten)
     }
 }
 

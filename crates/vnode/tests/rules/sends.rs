@@ -47,9 +47,9 @@ fn a_send_is_new_known_or_refused() {
     let none = Lookups::default();
     let stored = |text| {
         let first = First { seq: Seq(2), sent_at: Timestamp(7), hash: body_hash(&body(text)) };
-        Lookups { first: Some(first), previous: false }
+        Lookups { first: Some(first), ..Lookups::default() }
     };
-    let previous = Lookups { first: None, previous: true };
+    let previous = Lookups { previous: true, ..Lookups::default() };
     let cases = [
         ("new", Side::Lower, send(6, "six", None), none, Ok((6, 10))),
         ("a retry before the commit", Side::Lower, send(5, "five", None), none, Ok((5, 9))),

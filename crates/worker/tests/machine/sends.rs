@@ -65,6 +65,26 @@ fn duplicates_are_known_for_seven_days_wherever_they_are() {
 }
 
 #[test]
+fn what_a_wrong_clock_forgot_is_refused_when_it_is_right_again() {
+    for restarts in [false, true] {
+        let mut world = World::new(1, small());
+        let id = world.id();
+        world.send_as("a", message(id, "b", "x")).unwrap();
+        world.settle();
+        let right = world.now;
+        world.pass(40 * DAY);
+        world.settle();
+        world.now = right;
+        if restarts {
+            world.restart();
+        }
+        assert_eq!(world.send_as("a", message(id, "b", "x")), Err(ErrorCode::IdTooOld), "{restarts}");
+        world.send("a", "b", "new ones are taken");
+        assert_eq!(world.history("a", "b", 9).len(), 2);
+    }
+}
+
+#[test]
 fn ids_have_a_window() {
     let mut world = world();
     let week = 7 * DAY;
