@@ -74,7 +74,7 @@ pub const HANDSHAKES_IN_FLIGHT_MAX: usize = 256;
 /// Bytes waiting in one connection's output before reading from it stops.
 pub const OUTPUT_BYTES_MAX: usize = 512 * 1_024;
 /// Requests waiting between an event loop and a worker; more are refused with `busy`.
-pub const LINK_ITEMS_MAX: usize = 65_536;
+pub const LINK_ITEMS_MAX: usize = 131_072;
 /// Bytes of such requests.
 pub const LINK_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Milliseconds that requests wait in front of a worker whose memory is full; then they are refused with `busy`.
