@@ -1,5 +1,5 @@
-use iris_types::request::{Answer, HistoryFrom, ReadHistory, Request};
-use iris_types::{ErrorCode, Seq};
+use iris_types::request::{Answer, HistoryFrom, ListConversations, ReadHistory, Request, SendMessage};
+use iris_types::{ErrorCode, Offset, Seq};
 use iris_worker::WorkerLimits;
 
 use crate::world::*;
@@ -69,6 +69,52 @@ fn strangers_see_their_own_empty_conversation() {
     let mut world = filled(3, WorkerLimits::default());
     assert_eq!(world.history("mallory", "a", 10), []);
     assert_eq!(world.inbox("mallory", 0).1, []);
+}
+
+/// Every kind of request there is, by somebody who is in no conversation: a new kind does not compile without a line
+/// here.
+#[test]
+fn no_request_of_a_stranger_shows_or_changes_what_is_others() {
+    let mut world = filled(3, WorkerLimits::default());
+    world.attach("mallory");
+    let before = (world.history("a", "b", 9), world.inbox("a", 0), world.inbox("b", 0));
+    // The id of a message between the two, which says nothing about it to others.
+    let entries = world.ask("a", Request::ReadHistory(history_of("b")));
+    let Answer::HistoryPage(page) = entries else { panic!("{entries:?}") };
+    let known = page.entries[0].id;
+    let kinds = [
+        Request::SendMessage(message(known, "b", "not the same text")),
+        Request::SendMessage(SendMessage { previous: Some(known), ..message(world.id(), "a", "after that") }),
+        Request::ReadInbox { after: Offset(0) },
+        Request::ReadInbox { after: Offset(2) },
+        Request::Acknowledge { up_to: Offset(2) },
+        Request::ReadHistory(history_of("a")),
+        Request::ReadHistory(history_of("b")),
+        Request::ListConversations(ListConversations { after: None, limit: 9 }),
+    ];
+    for request in kinds {
+        let shown = match &request {
+            // His own conversation with her begins at 1: the id is not known there.
+            Request::SendMessage(SendMessage { previous: None, .. }) => "Sent",
+            Request::SendMessage(_) | Request::Acknowledge { .. } => "Refused",
+            Request::ReadInbox { after } if after.0 > 1 => "Refused",
+            Request::ReadInbox { .. } => "InboxPage",
+            Request::ReadHistory(_) => "HistoryPage",
+            Request::ListConversations(_) => "Conversations",
+        };
+        let answer = format!("{:?}", world.ask("mallory", request));
+        assert!(answer.starts_with(shown), "{shown}: {answer}");
+        assert!(!answer.contains(&text(1)) && !answer.contains(&text(2)), "{answer}");
+    }
+    assert_eq!(world.history("a", "b", 9), before.0);
+    assert_eq!(world.inbox("a", 0), before.1);
+    let mut after = world.inbox("b", 0);
+    after.1.retain(|(_, text)| text != "not the same text");
+    assert_eq!(after, before.2);
+}
+
+fn history_of(with: &str) -> ReadHistory {
+    ReadHistory { with: user(with), from: HistoryFrom::Latest, limit: 9 }
 }
 
 #[test]
