@@ -13,6 +13,8 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 ///
 /// Read by jemalloc before `main`, under this name; `_RJEM_MALLOC_CONF` in the environment overrides it.
 #[expect(unsafe_code, reason = "the name that jemalloc looks for; nothing else has it")]
+// SAFETY: jemalloc declares the symbol as `const char *` and reads a string that ends with a zero; this is a pointer to
+// one that lives as long as the process, and no other definition of the name exists.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static MALLOC_CONF: Option<&'static u8> =
     c"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4".to_bytes_with_nul().first();
