@@ -47,7 +47,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         event.rows(&mut |_, _, key, value| {
             let mut key = key.to_vec();
             key.resize(KEY_BYTES, 0);
-            seeds.extend((0..9).map(|kind| [&[kind][..], &key, &value].concat()));
+            seeds.extend((0..9).map(|kind| [&[kind][..], &key, value].concat()));
         });
         if let Event::Forward { forward, .. } = event {
             seeds.push([&[8; KEY_BYTES + 1][..], &forward].concat());
