@@ -9,7 +9,8 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Freed pages go back within a second, by a thread of the allocator's own, also when nothing else runs. Few
-/// arenas: each keeps pages that the others cannot use.
+/// arenas: each keeps pages that the others cannot use. Huge pages: a message touches dozens of cache lines all over
+/// the memory tables, and with small pages finding them costs as much as reading them.
 ///
 /// Read by jemalloc before `main`, under this name; `_RJEM_MALLOC_CONF` in the environment overrides it.
 #[expect(unsafe_code, reason = "the name that jemalloc looks for; nothing else has it")]
@@ -17,4 +18,6 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 // one that lives as long as the process, and no other definition of the name exists.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static MALLOC_CONF: Option<&'static u8> =
-    c"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4".to_bytes_with_nul().first();
+    c"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4,thp:always,metadata_thp:auto"
+        .to_bytes_with_nul()
+        .first();

@@ -121,7 +121,7 @@ pub const SEGMENT_BYTES: u64 = 16 * 1_024 * 1_024;
 /// Bytes that a log may hold behind the oldest `start`; beyond it vnodes are flushed, oldest first.
 pub const LOG_TAIL_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
 /// Bytes of a vnode's memory tables that make it flush.
-pub const FLUSH_BYTES: usize = 256 * 1_024;
+pub const FLUSH_BYTES: usize = 1_024 * 1_024;
 /// Milliseconds after which a vnode with any unflushed row flushes.
 pub const FLUSH_INTERVAL_MS: u64 = 60_000;
 /// Bytes of memory tables that one flush cycle takes; its rows are in memory several times meanwhile.
@@ -131,7 +131,7 @@ pub const QUIET_MS: u64 = 2_000;
 /// Bytes of memory tables that a quiet worker writes out, to give its memory back and shorten the next start.
 pub const QUIET_FLUSH_BYTES: usize = 4 * 1_024 * 1_024;
 /// Bytes of all memory tables of a worker; beyond it intake stops until a flush made room.
-pub const DIRTY_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+pub const DIRTY_BYTES_MAX: usize = 128 * 1_024 * 1_024;
 /// Bytes of a run's block.
 pub const BLOCK_BYTES_MAX: usize = 64 * 1_024;
 /// Bytes of a block of rows that are looked up one by one (heads): little to read and decrypt for one row.

@@ -150,7 +150,7 @@ impl Worker {
         // What is nearly due goes along: one cycle for many vnodes.
         let is_old = hosted.oldest.is_some_and(|at| self.mono.millis_since(at) >= interval - interval / 4);
         let is_large = hosted.active.bytes() >= limits.flush_bytes / 2;
-        let holds_tail = self.log.bytes - hosted.start_bytes > limits.log_tail_bytes_max / 4;
+        let holds_tail = self.log.bytes - hosted.start_bytes > limits.log_tail_bytes_max / 2;
         !hosted.is_flushed() && (is_old || is_large || holds_tail || is_pressed || self.is_draining())
     }
 
