@@ -60,10 +60,14 @@ catalogue! {
     204 NonceReplayed "nonce_replayed" retry,
     /// A newer connection of the same device took over; do not reconnect.
     205 Replaced "replaced" final,
-    /// A user or device name breaks the rules for names.
+    /// A user or device name breaks the rules for names, or a label those for labels.
     206 InvalidName "invalid_name" final,
-    /// The user has as many devices as a user may have.
+    /// The user has as many devices as a user may have, or has revoked as many as are remembered.
     207 TooManyDevices "too_many_devices" final,
+    /// The device was revoked by its user: its name is never accepted again.
+    208 DeviceRevoked "device_revoked" final,
+    /// The user has no device of that name.
+    209 UnknownDevice "unknown_device" final,
     /// The body is empty, too long, or text that is not UTF-8.
     300 InvalidBody "invalid_body" final,
     /// The id was used before by this sender in this conversation, with another body.

@@ -27,4 +27,4 @@ pub use error::{ErrorCode, Refusal};
 pub use inbox::{ConversationSummary, HistoryEntry, InboxEntry, InboxItem, InboxMessage};
 pub use message::{Body, BodyKind, MessageId};
 pub use storage::{ChunkId, LogId, RunName};
-pub use user::{DeviceId, InvalidName, UserId};
+pub use user::{DeviceId, DeviceLabel, DeviceSummary, InvalidLabel, InvalidName, UserId};

@@ -14,6 +14,13 @@ pub const ID_AHEAD_MS_MAX: u64 = 300_000;
 pub const INBOX_TTL_MS: u64 = 30 * 24 * 3_600_000;
 /// Devices of one user.
 pub const DEVICES_PER_USER_MAX: usize = 10;
+/// Bytes of a device's label: a line on a small screen.
+pub const LABEL_BYTES_MAX: usize = 64;
+/// Revoked devices of one user, remembered for ever: about 70 KiB at most, and a hundred new phones a year for ten
+/// years.
+pub const REVOKED_DEVICES_MAX: usize = 1_024;
+/// Milliseconds between two writes of a device's last login, if nothing else is written with it.
+pub const LAST_LOGIN_INTERVAL_MS: u64 = 60_000;
 
 // --- protocol ---------------------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::limits::NONCE_BYTES;
 use crate::{
-    Body, ConversationId, ConversationSummary, DeviceId, HistoryEntry, InboxEntry, MessageId, Offset,
-    Refusal, Seq, Timestamp, UserId,
+    Body, ConversationId, ConversationSummary, DeviceId, DeviceLabel, HistoryEntry, InboxEntry, MessageId,
+    Offset, Refusal, Seq, Timestamp, UserId,
 };
 
 /// Address of a live connection at its edge. The generation tells a slot's later tenants apart.
@@ -95,6 +95,19 @@ pub enum HistoryFrom {
 pub struct ListConversations {
     pub after: Option<ConversationId>,
     pub limit: u16,
+}
+
+/// Gives one of the user's devices a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenameDevice {
+    pub device: DeviceId,
+    pub label: DeviceLabel,
+}
+
+/// Ends one of the user's devices for ever, possibly the one that asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokeDevice {
+    pub device: DeviceId,
 }
 
 /// The answer to a login or a request.

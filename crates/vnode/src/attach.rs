@@ -1,6 +1,6 @@
 //! A login: whether the device may come in, and its registration.
 
-use iris_types::limits::{DEVICES_PER_USER_MAX, LOGIN_SKEW_MS_MAX};
+use iris_types::limits::{DEVICES_PER_USER_MAX, LAST_LOGIN_INTERVAL_MS, LOGIN_SKEW_MS_MAX};
 use iris_types::request::Login;
 use iris_types::{ErrorCode, Offset, Timestamp, UserId};
 
@@ -9,10 +9,12 @@ use crate::events::Event;
 use crate::nonces::{Nonces, Taken};
 use crate::{Devices, Inbox, Stamp};
 
-/// The device is in: commit the event, if there is one, then answer.
+/// The device is in: commit the event, if there is one, and answer.
 #[derive(Debug)]
 pub struct Accepted {
     pub event: Option<Event>,
+    /// The answer has to wait for the event's commit. Otherwise the event says only when the device logged in.
+    pub waits: bool,
     pub cursor: Offset,
 }
 
@@ -28,9 +30,11 @@ pub fn decide(
     (now, started_at): (Timestamp, Timestamp),
     stamp: Stamp,
 ) -> Result<Accepted, ErrorCode> {
-    check_time(login.at, now, started_at)?;
     let known = inbox.devices.as_deref();
     check_token(known, login)?;
+    // Before any other rule: whatever else is wrong, it would not help to repair it.
+    inbox.check_device(&login.device)?;
+    check_time(login.at, now, started_at)?;
     check_nonce(known, login, nonces)?;
     let is_registered = known.is_some_and(|devices| devices.device(&login.device).is_some());
     if !is_registered && known.is_some_and(|devices| devices.list.len() >= DEVICES_PER_USER_MAX) {
@@ -40,19 +44,29 @@ pub fn decide(
     let is_ahead = login.at >= now;
     let devices = inbox.devices.get_or_insert_default();
     if !is_registered {
-        register(devices, login);
+        register(devices, login, now);
     }
     if is_ahead {
         devices.nonces_ahead.push((login.nonce, login.at));
     }
-    let cursor = devices.device(&login.device).map_or(Offset::ZERO, |device| device.cursor);
-    let event = (!is_registered || is_ahead).then(|| change(inbox, &login.user, now, stamp));
-    Ok(Accepted { event, cursor })
+    let waits = !is_registered || is_ahead;
+    let (mut cursor, mut is_due) = (Offset::ZERO, waits);
+    if let Some(device) = devices.device_mut(&login.device) {
+        cursor = device.cursor;
+        is_due |= device.last_login.0.abs_diff(now.0) >= LAST_LOGIN_INTERVAL_MS;
+        if is_due {
+            device.last_login = now;
+        }
+    }
+    let event = is_due.then(|| change(inbox, &login.user, now, stamp));
+    Ok(Accepted { event, waits, cursor })
 }
 
-/// Why a login cannot be taken while nothing can be written; `None`: it needs nothing written.
+/// Why a login cannot be taken while nothing can be written; `None`: it need not wait for a write, or is refused
+/// anyway.
 #[must_use]
 pub fn needs_room(inbox: &Inbox, login: &Login, now: Timestamp) -> Option<ErrorCode> {
+    inbox.check_device(&login.device).ok()?;
     let is_registered = inbox.devices.as_ref().is_some_and(|devices| devices.device(&login.device).is_some());
     match (is_registered, login.at >= now) {
         (false, _) => Some(ErrorCode::StorageFull),
@@ -93,7 +107,13 @@ fn check_nonce(known: Option<&Devices>, login: &Login, nonces: &Nonces) -> Resul
     }
 }
 
-fn register(devices: &mut Devices, login: &Login) {
-    let (name, cursor) = (login.device.clone(), Offset::ZERO);
-    devices.list.push(Device { name, cursor, acknowledged: cursor });
+fn register(devices: &mut Devices, login: &Login, now: Timestamp) {
+    devices.list.push(Device {
+        name: login.device.clone(),
+        label: None,
+        registered_at: now,
+        last_login: now,
+        cursor: Offset::ZERO,
+        acknowledged: Offset::ZERO,
+    });
 }

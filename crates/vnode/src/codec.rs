@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, Bytes};
 use iris_types::{
-    Body, BodyKind, ConversationId, DeviceId, Epoch, MessageId, Offset, Position, Seq, Timestamp, UserId,
-    VnodeId,
+    Body, BodyKind, ConversationId, DeviceId, DeviceLabel, Epoch, MessageId, Offset, Position, Seq,
+    Timestamp, UserId, VnodeId,
 };
 
 /// Stored bytes break their layout. Says where in the layout, never what they hold.
@@ -133,6 +133,15 @@ impl Reader {
         DeviceId::from_bytes(&name).map(Some).map_err(|_| self.malformed())
     }
 
+    /// `None` is a length of zero.
+    pub fn optional_label(&mut self) -> Result<Option<DeviceLabel>, Malformed> {
+        let label = self.name()?;
+        if label.is_empty() {
+            return Ok(None);
+        }
+        DeviceLabel::from_bytes(&label).map(Some).map_err(|_| self.malformed())
+    }
+
     /// Kind and all the bytes that are left.
     pub fn rest_as_body(&mut self) -> Result<Body, Malformed> {
         let kind = BodyKind(self.u8()?);
@@ -141,7 +150,7 @@ impl Reader {
     }
 }
 
-/// A length byte and the name; names have at most 64 bytes.
+/// A length byte and the name; names and labels have at most 64 bytes.
 pub fn put_name(into: &mut impl BufMut, name: &[u8]) {
     into.put_u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
     into.put_slice(name);

@@ -1,12 +1,13 @@
 //! A user's devices, their cursors, and what was revoked.
 //!
-//! Layout of the row (`d`, user): revoked-before 8 (ms); number of devices 1, each: name (1 + n), cursor 8;
-//! number of revoked tokens 2, each: id 16, expires-at 8 (ms); number of nonces 2, each: nonce 16, time 8 (ms).
+//! Layout of the row (`d`, user): revoked-before 8 (ms); number of devices 1, each: name (1 + n), label (1 + n; 0:
+//! none), registered-at 8 (ms), last-login 8 (ms), cursor 8; number of revoked tokens 2, each: id 16, expires-at 8
+//! (ms); number of nonces 2, each: nonce 16, time 8 (ms). Revoked devices are in [`crate::RevokedDevices`].
 
 use bytes::{BufMut, Bytes};
 use iris_types::limits::{LOGIN_SKEW_MS_MAX, NONCE_BYTES};
 use iris_types::request::TokenFacts;
-use iris_types::{DeviceId, Offset, Timestamp};
+use iris_types::{DeviceId, DeviceLabel, Offset, Timestamp};
 
 use crate::codec::{Malformed, Reader, put_name};
 
@@ -27,6 +28,11 @@ pub struct Devices {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     pub name: DeviceId,
+    pub label: Option<DeviceLabel>,
+    /// Its first login.
+    pub registered_at: Timestamp,
+    /// Its last login that was written down.
+    pub last_login: Timestamp,
     /// Last offset that it has acknowledged, as decided.
     pub cursor: Offset,
     /// Acknowledged since, not decided yet; never stored.
@@ -62,6 +68,9 @@ impl Devices {
         bytes.put_u8(u8::try_from(self.list.len()).unwrap_or(u8::MAX));
         for device in &self.list {
             put_name(&mut bytes, device.name.as_bytes());
+            put_name(&mut bytes, device.label.as_ref().map_or(&[], DeviceLabel::as_bytes));
+            bytes.put_u64(device.registered_at.0);
+            bytes.put_u64(device.last_login.0);
             bytes.put_u64(device.cursor.0);
         }
         put_dated(&mut bytes, &self.revoked);
@@ -76,8 +85,10 @@ impl Devices {
         let revoked_before = reader.timestamp()?;
         let mut list = Vec::new();
         for _ in 0..reader.u8()? {
-            let (name, cursor) = (reader.device()?, reader.offset()?);
-            list.push(Device { name, cursor, acknowledged: cursor });
+            let (name, label) = (reader.device()?, reader.optional_label()?);
+            let (registered_at, last_login) = (reader.timestamp()?, reader.timestamp()?);
+            let cursor = reader.offset()?;
+            list.push(Device { name, label, registered_at, last_login, cursor, acknowledged: cursor });
         }
         let (revoked, nonces_ahead) = (read_dated(&mut reader)?, read_dated(&mut reader)?);
         reader.end()?;
@@ -87,7 +98,7 @@ impl Devices {
     /// Bytes of memory, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.list.len() * 64 + (self.revoked.len() + self.nonces_ahead.len()) * 24
+        size_of::<Self>() + self.list.len() * 128 + (self.revoked.len() + self.nonces_ahead.len()) * 24
     }
 }
 

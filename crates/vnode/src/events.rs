@@ -10,6 +10,7 @@
 //! 3. forward: destination 2, position 8, confirmed 8, [`crate::Forward`]
 //! 4. stream: destination 2, last position 8, confirmed 8
 //! 5. devices: user, [`crate::Devices`]
+//! 6. revoked devices: user, [`crate::RevokedDevices`]
 //!
 //! Replay turns events into rows and decides nothing, so it cannot fail on anything but a broken layout.
 
@@ -46,6 +47,11 @@ pub enum Event {
     Devices {
         user: UserId,
         devices: Bytes,
+    },
+    /// Together with the devices, which are without them from then on.
+    RevokedDevices {
+        user: UserId,
+        revoked: Bytes,
     },
 }
 
@@ -105,6 +111,9 @@ impl Event {
             Self::Devices { user, devices } => {
                 put(Table::Head, none, &rows::devices_key(user), devices);
             }
+            Self::RevokedDevices { user, revoked } => {
+                put(Table::Head, none, &rows::revoked_devices_key(user), revoked);
+            }
         }
     }
 
@@ -119,7 +128,7 @@ impl Event {
             Self::Entry(EntryEvent { from: Some((source, position)), .. }) => {
                 Some(StreamRow::Watermark { source: *source, position: *position })
             }
-            Self::Entry(_) | Self::Message(_) | Self::Devices { .. } => None,
+            Self::Entry(_) | Self::Message(_) | Self::Devices { .. } | Self::RevokedDevices { .. } => None,
         }
     }
 }
@@ -237,9 +246,9 @@ impl ChunkWriter {
             Event::Stream { destination, last, confirmed } => {
                 put_stream(&mut self.bytes, *destination, *last, *confirmed);
             }
-            Event::Devices { user, devices } => {
+            Event::Devices { user, devices: row } | Event::RevokedDevices { user, revoked: row } => {
                 put_name(&mut self.bytes, user.as_bytes());
-                self.bytes.put_slice(devices);
+                self.bytes.put_slice(row);
             }
         }
     }
@@ -296,6 +305,7 @@ impl Event {
             Self::Forward { .. } => 3,
             Self::Stream { .. } => 4,
             Self::Devices { .. } => 5,
+            Self::RevokedDevices { .. } => 6,
         }
     }
 }
@@ -350,6 +360,7 @@ impl ChunkReader {
                 Ok(Event::Stream { destination, last, confirmed })
             }
             5 => Ok(Event::Devices { user: fields.user()?, devices: fields.rest() }),
+            6 => Ok(Event::RevokedDevices { user: fields.user()?, revoked: fields.rest() }),
             _ => Err(Malformed("event kind")),
         }
     }

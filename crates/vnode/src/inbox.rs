@@ -1,8 +1,8 @@
 //! A user in memory: the inbox's ends and the devices.
 
-use iris_types::Offset;
+use iris_types::{DeviceId, ErrorCode, Offset};
 
-use crate::{Devices, Stamp};
+use crate::{Devices, RevokedDevices, Stamp};
 
 /// What of a user is needed to decide.
 #[derive(Debug, Default)]
@@ -15,9 +15,11 @@ pub struct Inbox {
     pub trimmed: Offset,
     /// `None` for a user who never logged in.
     pub devices: Option<Box<Devices>>,
+    /// `None` for nearly everybody.
+    pub revoked: Option<Box<RevokedDevices>>,
     /// Chunk of the last event of any kind.
     pub touched: Stamp,
-    /// Chunk of the last event that changed [`Self::devices`].
+    /// Chunk of the last event that changed [`Self::devices`] or [`Self::revoked`].
     pub devices_touched: Stamp,
 }
 
@@ -26,6 +28,15 @@ impl Inbox {
     #[must_use]
     pub fn new(last: Offset, trimmed: Offset, devices: Option<Devices>) -> Self {
         Self { last, committed: last, trimmed, devices: devices.map(Box::new), ..Self::default() }
+    }
+
+    /// Whether the user has not revoked the device: nothing is done for one that is.
+    ///
+    /// # Errors
+    /// [`ErrorCode::DeviceRevoked`], to be told once [`Self::devices_touched`] is committed.
+    pub fn check_device(&self, device: &DeviceId) -> Result<(), ErrorCode> {
+        let is_revoked = self.revoked.as_ref().is_some_and(|revoked| revoked.contains(device));
+        if is_revoked { Err(ErrorCode::DeviceRevoked) } else { Ok(()) }
     }
 
     /// Entries up to here need not enter a run: every registered device, and there is one, has them for sure.
@@ -41,6 +52,7 @@ impl Inbox {
     /// Bytes of memory, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.devices.as_ref().map_or(0, |devices| devices.bytes())
+        let devices = self.devices.as_ref().map_or(0, |devices| devices.bytes());
+        size_of::<Self>() + devices + self.revoked.as_ref().map_or(0, |revoked| revoked.bytes())
     }
 }

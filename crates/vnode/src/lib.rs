@@ -6,8 +6,9 @@
 //! says which chunk carries the last event that touched it.
 //!
 //! One file per action: [`send_message`], [`deliver`], [`attach`], [`acknowledge`], [`read_inbox`],
-//! [`read_history`], [`list_conversations`], [`revoke`]; what they decide on: [`Conversation`], [`Inbox`],
-//! [`Devices`], [`streams`]; what is committed: [`events`]; what that means on disk: [`rows`].
+//! [`read_history`], [`list_conversations`], [`list_devices`], [`rename_device`], [`revoke_device`], [`revoke`];
+//! what they decide on: [`Conversation`], [`Inbox`], [`Devices`], [`RevokedDevices`], [`streams`]; what is
+//! committed: [`events`]; what that means on disk: [`rows`].
 
 pub mod acknowledge;
 pub mod attach;
@@ -19,11 +20,15 @@ pub mod events;
 pub mod forward;
 pub mod inbox;
 pub mod list_conversations;
+pub mod list_devices;
 pub mod nonces;
 pub mod page;
 pub mod read_history;
 pub mod read_inbox;
+pub mod rename_device;
 pub mod revoke;
+pub mod revoke_device;
+pub mod revoked_devices;
 pub mod rows;
 pub mod send_message;
 pub mod streams;
@@ -35,6 +40,7 @@ pub use events::{ChunkReader, ChunkWriter, Event};
 pub use forward::Forward;
 pub use inbox::Inbox;
 pub use nonces::Nonces;
+pub use revoked_devices::RevokedDevices;
 
 /// Number of the chunk that carries an event: grows by one from chunk to chunk of one worker. What is stamped
 /// with it may be shown once that chunk is committed. Zero: committed before this worker began.

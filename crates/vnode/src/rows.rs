@@ -10,6 +10,7 @@
 //! | Head    | `o`, user                              | last offset 8 |
 //! | Head    | `t`, user                              | trimmed-to 8: entries up to here are gone |
 //! | Head    | `d`, user                              | [`crate::Devices`] |
+//! | Head    | `v`, user                              | [`crate::RevokedDevices`]; none for nearly everybody |
 //! | Head    | `x`, user, 0, conversation 16          | last seq 8, other member (1 + n) |
 //! | Head    | `s`, destination vnode 2               | last position given 8, last position confirmed 8 |
 //! | Head    | `w`, source vnode 2                    | last position taken 8 |
@@ -253,6 +254,11 @@ pub fn trimmed_key(user: &[u8]) -> Bytes {
 #[must_use]
 pub fn devices_key(user: &UserId) -> Bytes {
     head_key(b'd', user.as_bytes())
+}
+
+#[must_use]
+pub fn revoked_devices_key(user: &UserId) -> Bytes {
+    head_key(b'v', user.as_bytes())
 }
 
 /// Name of the user when the key is that of a last offset.

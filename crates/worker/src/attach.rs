@@ -53,7 +53,7 @@ impl Worker {
         match attach::decide(inbox, &login, &self.nonces, times, stamp) {
             Ok(accepted) => {
                 // An unchanged device waits for what made it what it is.
-                let after = if accepted.event.is_some() { stamp } else { seen };
+                let after = if accepted.waits { stamp } else { seen };
                 self.nonces.remember(&login.user, login.nonce, self.mono);
                 if let Some(event) = accepted.event {
                     self.commit(vnode, event, None);

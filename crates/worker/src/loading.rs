@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use iris_tables::{Table, TableError};
 use iris_types::{ConversationId, ErrorCode, UserId, VnodeId};
-use iris_vnode::{Conversation, Devices, Inbox, rows};
+use iris_vnode::{Conversation, Devices, Inbox, RevokedDevices, rows};
 
 use crate::call::{Read, ReadResult, ReadWhat, Work};
 use crate::hosted::Found;
@@ -27,7 +27,7 @@ pub(crate) struct Loading {
 /// What a read is for.
 #[derive(Debug)]
 pub(crate) enum Target {
-    User { slot: u32, memory: [Option<Bytes>; 3], generation: u64 },
+    User { slot: u32, memory: [Option<Bytes>; 4], generation: u64 },
     Conversation { slot: u32, generation: u64 },
     Dedup { conversation: ConversationId, pending: u64, is_previous: bool, generation: u64 },
     Page(Box<Page>),
@@ -144,13 +144,19 @@ impl Worker {
             return;
         };
         let Some(hosted) = self.hosted(vnode) else { return };
-        let keys =
-            [rows::last_offset_key(&user), rows::trimmed_key(user.as_bytes()), rows::devices_key(&user)];
+        let keys = [
+            rows::last_offset_key(&user),
+            rows::trimmed_key(user.as_bytes()),
+            rows::devices_key(&user),
+            rows::revoked_devices_key(&user),
+        ];
         let found = keys.each_ref().map(|key| hosted.find(Table::Head, key));
         let generation = hosted.generation;
         match found {
-            [Found::Known(last), Found::Known(trimmed), Found::Known(devices)] if !hosted.is_damaged => {
-                self.user_found(slot, [last, trimmed, devices]);
+            [Found::Known(last), Found::Known(trimmed), Found::Known(devices), Found::Known(revoked)]
+                if !hosted.is_damaged =>
+            {
+                self.user_found(slot, [last, trimmed, devices, revoked]);
             }
             _ => {
                 let memory = keys.each_ref().map(|key| hosted.in_memory(Table::Head, key));
@@ -163,7 +169,7 @@ impl Worker {
     fn user_read(
         &mut self,
         slot: u32,
-        memory: [Option<Bytes>; 3],
+        memory: [Option<Bytes>; 4],
         generation: u64,
         result: Result<ReadResult, TableError>,
     ) {
@@ -188,11 +194,13 @@ impl Worker {
         }
     }
 
-    fn user_found(&mut self, slot: u32, values: [Option<Bytes>; 3]) {
-        let [last, trimmed, devices] = values;
+    fn user_found(&mut self, slot: u32, values: [Option<Bytes>; 4]) {
+        let [last, trimmed, devices, revoked] = values;
         let offset = |value: Option<Bytes>| value.map_or(Ok(iris_types::Offset::ZERO), rows::read_offset);
         let inbox = offset(last).and_then(|last| {
-            Ok(Inbox::new(last, offset(trimmed)?, devices.map(Devices::decode).transpose()?))
+            let inbox = Inbox::new(last, offset(trimmed)?, devices.map(Devices::decode).transpose()?);
+            let revoked = revoked.map(RevokedDevices::decode).transpose()?;
+            Ok(Inbox { revoked: revoked.map(Box::new), ..inbox })
         });
         match inbox {
             Ok(inbox) => {

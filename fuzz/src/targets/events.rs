@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use iris_types::{
-    Body, BodyKind, ConversationId, DeviceId, Epoch, InboxMessage, MessageId, Offset, Position, Seq,
-    Timestamp, UserId, VnodeId,
+    Body, BodyKind, ConversationId, DeviceId, DeviceLabel, Epoch, InboxMessage, MessageId, Offset, Position,
+    Seq, Timestamp, UserId, VnodeId,
 };
+use iris_vnode::devices::Device;
 use iris_vnode::events::{EntryEvent, MessageEvent};
-use iris_vnode::{ChunkReader, ChunkWriter, Devices, Event, Forward, Malformed, Side};
+use iris_vnode::{ChunkReader, ChunkWriter, Devices, Event, Forward, Malformed, RevokedDevices, Side};
 
 use crate::{behaviour, behaviour_of_text};
 
@@ -52,6 +53,7 @@ fn look_at(event: &Event) -> u64 {
     let inside = match event {
         Event::Forward { forward, .. } => Forward::decode(forward.clone()).map(|_| 1),
         Event::Devices { devices, .. } => Devices::decode(devices.clone()).map(|_| 2),
+        Event::RevokedDevices { revoked, .. } => RevokedDevices::decode(revoked.clone()).map(|_| 4),
         Event::Message(_) | Event::Entry(_) | Event::Stream { .. } => Ok(3),
     };
     behaviour(&[rows, inside.unwrap_or_else(|error| behaviour_of_text(&error.to_string()))])
@@ -85,8 +87,26 @@ pub(crate) fn some_events() -> Option<Vec<Event>> {
         Event::Entry(EntryEvent { user: alice.clone(), offset: Offset(9), from: None, message }),
         Event::Forward { destination: VnodeId(4), position: Position(3), confirmed: Position(2), forward },
         Event::Stream { destination: VnodeId(4), last: Position(3), confirmed: Position(3) },
-        Event::Devices { user: alice, devices: Devices::default().encode() },
+        Event::Devices { user: alice.clone(), devices: Devices::default().encode() },
+        Event::Devices { user: alice.clone(), devices: some_devices()?.encode() },
+        Event::RevokedDevices { user: alice, revoked: some_revoked()?.encode() },
     ])
+}
+
+fn some_devices() -> Option<Devices> {
+    let device = Device {
+        name: DeviceId::new("phone").ok()?,
+        label: DeviceLabel::new("Alice's phone").ok(),
+        registered_at: Timestamp(1_700_000_000_000),
+        last_login: Timestamp(1_700_000_000_001),
+        cursor: Offset(3),
+        acknowledged: Offset(3),
+    };
+    Some(Devices { list: vec![device], ..Devices::default() })
+}
+
+fn some_revoked() -> Option<RevokedDevices> {
+    Some(RevokedDevices { list: vec![(DeviceId::new("old").ok()?, Timestamp(1_700_000_000_002))] })
 }
 
 pub(crate) fn some_message() -> Option<InboxMessage> {

@@ -1,9 +1,11 @@
 use bytes::Bytes;
 use iris_tables::Table;
-use iris_types::{ConversationId, Epoch, InboxMessage, Offset, Position, Seq, Timestamp, VnodeId};
+use iris_types::{
+    ConversationId, DeviceLabel, Epoch, InboxMessage, Offset, Position, Seq, Timestamp, VnodeId,
+};
 use iris_vnode::devices::Device;
 use iris_vnode::events::{EntryEvent, MessageEvent};
-use iris_vnode::{ChunkReader, ChunkWriter, Devices, Event, Forward, Side, rows};
+use iris_vnode::{ChunkReader, ChunkWriter, Devices, Event, Forward, RevokedDevices, Side, rows};
 
 use crate::{NOW, body, device, id, user};
 
@@ -21,12 +23,25 @@ fn inbox_message(own: bool) -> InboxMessage {
 }
 
 fn devices() -> Devices {
+    let plain = Device {
+        name: device("d"),
+        label: None,
+        registered_at: Timestamp(10),
+        last_login: Timestamp(11),
+        cursor: Offset(4),
+        acknowledged: Offset(4),
+    };
+    let label = DeviceLabel::new("Büro").ok();
     Devices {
-        list: vec![Device { name: device("d"), cursor: Offset(4), acknowledged: Offset(4) }],
+        list: vec![plain.clone(), Device { name: device("e"), label, ..plain }],
         revoked_before: Timestamp(5),
         revoked: vec![([6; 16], Timestamp(7))],
         nonces_ahead: vec![([8; 16], Timestamp(9))],
     }
+}
+
+fn revoked() -> RevokedDevices {
+    RevokedDevices { list: vec![(device("f"), Timestamp(12)), (device("gg"), Timestamp(13))] }
 }
 
 /// One of each kind; the first entry shares the message's body.
@@ -53,6 +68,7 @@ fn events() -> Vec<Event> {
         Event::Forward { destination: VnodeId(6), position: Position(8), confirmed: Position(7), forward },
         Event::Stream { destination: VnodeId(6), last: Position(8), confirmed: Position(8) },
         Event::Devices { user: user("a"), devices: devices().encode() },
+        Event::RevokedDevices { user: user("a"), revoked: revoked().encode() },
     ]
 }
 
@@ -85,7 +101,7 @@ fn cut_or_flipped_chunks_never_panic() {
     let whole = chunk();
     for length in 0..whole.len() {
         let read = read(whole.slice(..length));
-        assert!(read.is_err() || read.is_ok_and(|events| events.len() < 6), "{length}");
+        assert!(read.is_err() || read.is_ok_and(|events| events.len() < 7), "{length}");
     }
     for place in 0..whole.len() {
         let mut bytes = whole.to_vec();
@@ -124,6 +140,8 @@ fn rows_read_back() {
         assert_eq!((entry.offset, &entry.item), (Offset(9), &iris_types::InboxItem::Message(message)));
     }
     assert_eq!(Devices::decode(devices().encode()), Ok(devices()));
+    assert_eq!(RevokedDevices::decode(revoked().encode()), Ok(revoked()));
+    assert_eq!(RevokedDevices::decode(RevokedDevices::default().encode()), Ok(RevokedDevices::default()));
     let forward = Forward { to: user("zed"), message: inbox_message(false) };
     assert_eq!(Forward::decode(forward.encode()), Ok(forward));
     assert_eq!(rows::split_inbox_key(&rows::inbox_key(&user("a"), Offset(9))), Some((&b"a"[..], Offset(9))));

@@ -1,6 +1,7 @@
 //! The domain's rules as data: a state, a command, what is decided.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod devices;
 mod layouts;
 mod logins;
 mod sends;
