@@ -24,56 +24,47 @@ from typing import Any
 
 LOGIN_ANSWER_S, PING_S, WAITING_PING_S, PONG_S_MAX = 15.0, 120.0, 10.0, 20.0
 LOOK_S, SENDING_LOOK_S = 0.1, 0.001  # how long to wait for the server before sending on
-NAME = re.compile(rb"[A-Za-z0-9._@+-]{1,64}")
-DIRECTIONS = ("latest", "before", "after")
-KINDS = ("Delivery", "OwnSent", "Sent")
-TEXT, PAYLOAD_BYTES_MAX = 1, 65_535
+TEXT, PAYLOAD_BYTES_MAX, NAME = 1, 65_535, re.compile(rb"[A-Za-z0-9._@+-]{1,64}")
+DIRECTIONS, KINDS = ("latest", "before", "after"), ("Delivery", "OwnSent", "Sent")
 
-# Every frame: opcode, name and fields, as section 4 of the document lists them; then items.
+# Every frame: opcode, name and fields as in section 4 of the document, some to a line; then items.
 TABLE = """
-    01 Hello versions:4 capabilities:4
-    02 Authenticate token:token device:name nonce:id at:8
-    03 Sync request:4 after:8
-    04 Acknowledge up_to:8
+    01 Hello versions:4 capabilities:4; 02 Authenticate token:token device:name nonce:id at:8
+    03 Sync request:4 after:8; 04 Acknowledge up_to:8
     05 SendMessage request:4 id:id previous:id? to:name body:body
     06 ReadHistory request:4 with:name from:direction seq:8 limit:2
-    07 ListConversations request:4 after:id? limit:2
-    08 Ping token:8
-    20 SendBatch items:SendMessage+
-    81 ServerHello version:1 capabilities:4
+    07 ListConversations request:4 after:id? limit:2; 08 Ping token:8; 09 ListDevices request:4
+    0a RenameDevice request:4 device:name label:name; 0b RevokeDevice request:4 device:name
+    20 SendBatch items:SendMessage+; 81 ServerHello version:1 capabilities:4
     82 Ready cursor:8 last:8 server_time:8 body_bytes_max:4 batch_items_max:2 \
        requests_in_flight_max:2 window_entries_max:4 window_bytes_max:4 idle_ms_max:4
     83 Refused request:4 code:2 retryable:flag retry_after_ms:4 server_time:8
     84 Sent request:4 id:id conversation:id seq:8 sent_at:8 offset:8
     85 Delivery offset:8 conversation:id seq:8 id:id from:name with:peer sent_at:8 body:body
     86 OwnSent offset:8 conversation:id seq:8 id:id sent_at:8
-    87 Gap first:8 last:8
-    88 PageEnd request:4 last:8 log_end:8 live:flag
-    89 SyncNeeded last:8
-    8a HistoryEntry request:4 entry:Entry
-    8b HistoryEnd request:4 conversation:id more:flag
+    87 Gap first:8 last:8; 88 PageEnd request:4 last:8 log_end:8 live:flag; 89 SyncNeeded last:8
+    8a HistoryEntry request:4 entry:Entry; 8b HistoryEnd request:4 conversation:id more:flag
     8c Conversations request:4 more:flag items:Conversation*
-    8d Pong token:8
-    8e Drain reconnect_after_ms:4 jitter_ms:4
-    8f Closed code:2 retryable:flag retry_after_ms:4
-    a0 Batch items:Kind+
-    a1 HistoryBatch request:4 entries:Entry+
+    8d Pong token:8; 8f Closed code:2 retryable:flag retry_after_ms:4
+    8e Drain reconnect_after_ms:4 jitter_ms:4; 90 Devices request:4 items:Device*
+    91 Done request:4; a0 Batch items:Kind+; a1 HistoryBatch request:4 entries:Entry+
     00 Entry seq:8 id:id from:name sent_at:8 body:body
     00 Conversation conversation:id with:name last_seq:8
+    00 Device device:name label:label registered_at:8 last_login:8 online:flag
 """
-ROWS = [row.split() for row in TABLE.strip().splitlines()]
+ROWS = [row.split() for row in re.split("[\n;]", TABLE.strip())]
 LAYOUTS = {name: [field.split(":") for field in fields] for _, name, *fields in ROWS}
 OPCODES = {name: int(opcode, 16) for opcode, name, *_ in ROWS}
 NAMES = {opcode: name for name, opcode in OPCODES.items() if opcode >= 0x80}
-ERRORS = {
-    0: "disconnected", 100: "bad_frame", 101: "unknown_opcode", 102: "unsupported_version",
-    103: "wrong_state", 104: "timed_out", 200: "bad_token", 201: "token_expired",
-    202: "token_revoked", 203: "stale_timestamp", 204: "nonce_replayed", 205: "replaced",
-    206: "invalid_name", 207: "too_many_devices", 300: "invalid_body", 301: "id_conflict",
-    302: "id_too_old", 303: "id_in_future", 304: "out_of_order", 305: "invalid_id",
-    400: "cursor_ahead", 401: "not_member", 500: "busy", 501: "storage_full",
-    502: "data_corrupt", 503: "draining", 504: "unavailable",
-}  # fmt: skip
+ERROR_TABLE = """
+    0 disconnected 100 bad_frame 101 unknown_opcode 102 unsupported_version 103 wrong_state
+    104 timed_out 200 bad_token 201 token_expired 202 token_revoked 203 stale_timestamp
+    204 nonce_replayed 205 replaced 206 invalid_name 207 too_many_devices 208 device_revoked
+    209 unknown_device 300 invalid_body 301 id_conflict 302 id_too_old 303 id_in_future
+    304 out_of_order 305 invalid_id 400 cursor_ahead 401 not_member 500 busy 501 storage_full
+    502 data_corrupt 503 draining 504 unavailable
+"""
+ERRORS = {int(code): name for code, name in re.findall(r"(\d+) (\w+)", ERROR_TABLE)}
 
 
 class Frame(dict[str, Any]):
@@ -147,6 +138,7 @@ READ: dict[str, Callable[[Source], Any]] = {
     "id": lambda source: source.take(16).hex(),
     "body": lambda source: Body(source.number(1), source.take(source.number(2))),
     "name": Source.word,
+    "label": lambda source: source.take(source.number(1)).decode() or None,
     "peer": Source.word,
 }
 WRITE: dict[str, Callable[[Any], bytes]] = {
@@ -155,7 +147,7 @@ WRITE: dict[str, Callable[[Any], bytes]] = {
     "id": bytes.fromhex,
     "id?": lambda value: bytes([value is not None]) + bytes.fromhex(value or ""),
     "token": lambda value: WRITE["2"](len(value)) + value.encode(),
-    "name": lambda value: WRITE["1"](len(value)) + value.encode(),
+    "name": lambda value: WRITE["1"](len(value.encode())) + value.encode(),
     "body": lambda body: bytes([body.kind]) + WRITE["2"](len(body.data)) + body.data,
     "SendMessage+": lambda items: WRITE["2"](len(items)) + b"".join(map(payload, items)),
 }
@@ -283,7 +275,7 @@ class Client:
         if not NAME.fullmatch(to.encode()) or not 1 <= len(data) <= self._ready["body_bytes_max"]:
             raise ValueError("not a name, or a body that is empty or too long")
         message_id = new_id(now_ms() + self._ahead_ms)
-        return self._ask("SendMessage", id=message_id, to=to, body=Body(kind, data))
+        return self.ask("SendMessage", id=message_id, to=to, body=Body(kind, data))
 
     def result(self, request: Request) -> Frame:
         """The answer (Sent for a message), or IrisError if it is refused for good."""
@@ -316,7 +308,7 @@ class Client:
 
     def history(self, peer: str, start: str = "latest", seq: int = 0) -> tuple[list[Frame], bool]:
         """A page of a conversation, ascending by seq, and whether there is more beyond it."""
-        request = self._ask("ReadHistory", **{"with": peer, "from": start, "seq": seq, "limit": 64})
+        request = self.ask("ReadHistory", **{"with": peer, "from": start, "seq": seq, "limit": 64})
         more = self.result(request)["more"]
         return list(request.entries), more
 
@@ -325,7 +317,7 @@ class Client:
         page = Frame("", items=[Frame("", conversation=None)], more=True)
         while page["more"]:
             after = page["items"][-1]["conversation"]
-            page = self.result(self._ask("ListConversations", after=after, limit=256))
+            page = self.result(self.ask("ListConversations", after=after, limit=256))
             yield from page["items"]
 
     def close(self) -> None:
@@ -401,7 +393,7 @@ class Client:
                 self._refused(IrisError(frame), request)
             case "HistoryEntry" | "HistoryBatch" if request:
                 request.entries += tuple(frame.get("entries") or [frame["entry"]])
-            case "HistoryEnd" | "Conversations" | "Sent" if request:
+            case "HistoryEnd" | "Conversations" | "Sent" | "Devices" | "Done" if request:
                 request.answer, self._refusals = frame, 0
                 del self._requests[frame["request"]]
         if self._receiving and (frame.name == "Gap" or frame.get("offset")):
@@ -411,7 +403,7 @@ class Client:
             self._expected = last + 1
             self._events.append(frame)
 
-    def _ask(self, name: str, **values: Any) -> Request:
+    def ask(self, name: str, **values: Any) -> Request:
         number = next(self._numbers)
         return self._requests.setdefault(number, Request(name, request=number, **values))
 
@@ -529,7 +521,15 @@ def selftest(first: Settings, second: Settings) -> None:
     last = {item["with"]: item["last_seq"] for item in alice.conversations()}
     equal("conversations", last[to], sent[-1]["seq"])
     equal("own entries", [each["id"] for each in islice(own, 800)], [each["id"] for each in sent])
-    refusals(Link(replace(first, device=f"{first.device}-raw"), now_ms()), to)
+    other = replace(first, device=f"{first.device}-{run}")
+    refusals(Link(other, now_ms()), to)
+    alice.result(alice.ask("RenameDevice", device=other.device, label="Büro"))
+    listed = alice.result(alice.ask("ListDevices"))["items"]
+    alice.result(alice.ask("RevokeDevice", device=other.device))
+    try:
+        raise AssertionError(f"a revoked device is let in: {Link(other, now_ms()).ready}")
+    except IrisError as error:
+        equal("a device", (listed[-1]["label"], error.name), ("Büro", "device_revoked"))
 
 
 def refusals(link: Link, to: str) -> None:

@@ -86,6 +86,8 @@ impl ClientCore {
                     self.queries.conversation_page(query, page, &mut self.draft);
                 }
             }
+            // Nothing asks for these yet.
+            Told::Devices { .. } | Told::Done { .. } => {}
             Told::Drain(hint) => self.link.drain(hint, now.monotonic, &mut self.random),
             Told::Pong => {}
             Told::Closed { refusal, by_server } => self.closed(refusal, by_server, now),

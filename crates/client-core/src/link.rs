@@ -52,6 +52,7 @@ pub(crate) const fn sequel(code: ErrorCode) -> Sequel {
         | ErrorCode::Replaced
         | ErrorCode::InvalidName
         | ErrorCode::TooManyDevices
+        | ErrorCode::DeviceRevoked
         | ErrorCode::UnsupportedVersion
         | ErrorCode::CursorAhead => Sequel::Stop,
         // A fresh token is asked for at each connection; everything else may pass or be repaired.

@@ -52,6 +52,7 @@ fn what_cannot_succeed_is_not_tried_again() {
         ErrorCode::Replaced,
         ErrorCode::InvalidName,
         ErrorCode::TooManyDevices,
+        ErrorCode::DeviceRevoked,
         ErrorCode::UnsupportedVersion,
     ] {
         for live in [false, true] {

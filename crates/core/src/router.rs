@@ -57,9 +57,12 @@ impl Router {
             ToCore::Request { user, request, .. } => match request {
                 Request::SendMessage(send) => self.vnodes.of_direct(user, &send.to),
                 Request::ReadHistory(read) => self.vnodes.of_direct(user, &read.with),
-                Request::ReadInbox { .. } | Request::Acknowledge { .. } | Request::ListConversations(_) => {
-                    self.vnodes.of_user(user)
-                }
+                Request::ReadInbox { .. }
+                | Request::Acknowledge { .. }
+                | Request::ListConversations(_)
+                | Request::ListDevices
+                | Request::RenameDevice(_)
+                | Request::RevokeDevice(_) => self.vnodes.of_user(user),
             },
         };
         self.placement.worker_of(vnode)

@@ -6,13 +6,17 @@ use iris_types::request::RequestId;
 use crate::acknowledge::Acknowledge;
 use crate::authenticate::{Authenticate, Ready};
 use crate::batch::{self, BatchItem};
+use crate::done::Done;
 use crate::drain::{Closed, Drain};
 use crate::hello::{ClientHello, ServerHello};
 use crate::list_conversations::{Conversations, List};
+use crate::list_devices::{Devices, ListDevices};
 use crate::ping::{Ping, Pong};
 use crate::read_history::{self, HistoryBatch, HistoryEnd, HistoryItem, Read};
 use crate::read_inbox::{Delivery, Gap, OwnSent, PageEnd, Sync, SyncNeeded};
 use crate::refusal::Refused;
+use crate::rename_device::{self, Rename};
+use crate::revoke_device::{self, Revoke};
 use crate::send_message::{self, Send, SendResult};
 use crate::wire::{DecodeError, RefusedRequest};
 
@@ -30,6 +34,9 @@ pub mod opcode {
     pub const READ_HISTORY: u8 = 0x06;
     pub const LIST_CONVERSATIONS: u8 = 0x07;
     pub const PING: u8 = 0x08;
+    pub const LIST_DEVICES: u8 = 0x09;
+    pub const RENAME_DEVICE: u8 = 0x0a;
+    pub const REVOKE_DEVICE: u8 = 0x0b;
     /// Version 2.
     pub const SEND_BATCH: u8 = 0x20;
 
@@ -48,6 +55,8 @@ pub mod opcode {
     pub const PONG: u8 = 0x8d;
     pub const DRAIN: u8 = 0x8e;
     pub const CLOSED: u8 = 0x8f;
+    pub const DEVICES: u8 = 0x90;
+    pub const DONE: u8 = 0x91;
     /// Version 2.
     pub const BATCH: u8 = 0xa0;
     /// Version 2.
@@ -71,6 +80,9 @@ pub enum ClientFrame {
     ReadHistory(Read),
     ListConversations(List),
     Ping(Ping),
+    ListDevices(ListDevices),
+    RenameDevice(Rename),
+    RevokeDevice(Revoke),
     /// Sends in order; those that break a rule are refused one by one.
     SendBatch(Vec<Result<Send, RefusedRequest>>),
 }
@@ -93,6 +105,8 @@ pub enum ServerFrame {
     Pong(Pong),
     Drain(Drain),
     Closed(Closed),
+    Devices(Devices),
+    Done(Done),
     Batch(Vec<BatchItem>),
     HistoryBatch(HistoryBatch),
 }
@@ -115,6 +129,9 @@ impl ClientFrame {
             opcode::READ_HISTORY => Self::ReadHistory(Read::decode(payload)?),
             opcode::LIST_CONVERSATIONS => Self::ListConversations(List::decode(payload)?),
             opcode::PING => Self::Ping(Ping::decode(payload)?),
+            opcode::LIST_DEVICES => Self::ListDevices(ListDevices::decode(payload)?),
+            opcode::RENAME_DEVICE => Self::RenameDevice(Rename::decode(payload)?),
+            opcode::REVOKE_DEVICE => Self::RevokeDevice(Revoke::decode(payload)?),
             opcode::SEND_BATCH => Self::SendBatch(send_message::decode_batch(payload)?),
             unknown => return Err(DecodeError::UnknownOpcode(unknown)),
         })
@@ -136,6 +153,9 @@ impl ClientFrame {
             Self::ReadHistory(frame) => read_history::encode(frame.request, &frame.read, out),
             Self::ListConversations(frame) => frame.encode(out),
             Self::Ping(frame) => frame.encode(out),
+            Self::ListDevices(frame) => frame.encode(out),
+            Self::RenameDevice(frame) => rename_device::encode(frame.request, &frame.rename, out),
+            Self::RevokeDevice(frame) => revoke_device::encode(frame.request, &frame.revoke, out),
             Self::SendBatch(items) => send_message::encode_batch(items, out),
         }
         check_length(out, start)
@@ -162,6 +182,8 @@ impl ServerFrame {
             opcode::PONG => Self::Pong(Pong::decode(payload)?),
             opcode::DRAIN => Self::Drain(Drain::decode(payload)?),
             opcode::CLOSED => Self::Closed(Closed::decode(payload)?),
+            opcode::DEVICES => Self::Devices(Devices::decode(payload)?),
+            opcode::DONE => Self::Done(Done::decode(payload)?),
             opcode::BATCH => Self::Batch(batch::decode(payload)?),
             opcode::HISTORY_BATCH => Self::HistoryBatch(HistoryBatch::decode(payload)?),
             unknown => return Err(DecodeError::UnknownOpcode(unknown)),
@@ -190,6 +212,8 @@ impl ServerFrame {
             Self::Pong(frame) => frame.encode(out),
             Self::Drain(frame) => frame.encode(out),
             Self::Closed(frame) => frame.encode(out),
+            Self::Devices(frame) => frame.encode(out),
+            Self::Done(frame) => frame.encode(out),
             Self::Batch(items) => batch::encode(items, out),
             Self::HistoryBatch(frame) => frame.encode(out),
         }

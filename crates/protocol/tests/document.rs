@@ -39,7 +39,7 @@ fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
 #[test]
 fn the_error_table_is_the_catalogue() {
     let told: Vec<_> =
-        rows(&document(), "\n## 10. Errors").into_iter().map(|row| row[..3].to_vec()).collect();
+        rows(&document(), "\n## 11. Errors").into_iter().map(|row| row[..3].to_vec()).collect();
     let known: Vec<_> = ErrorCode::ALL
         .iter()
         .map(|code| {
@@ -65,7 +65,9 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("ID_AHEAD_MS_MAX", l::ID_AHEAD_MS_MAX),
         ("DEDUP_WINDOW_MS", l::DEDUP_WINDOW_MS),
         ("INBOX_TTL_MS", l::INBOX_TTL_MS),
+        ("LAST_LOGIN_INTERVAL_MS", l::LAST_LOGIN_INTERVAL_MS),
         ("NAME_BYTES_MAX", l::NAME_BYTES_MAX as u64),
+        ("LABEL_BYTES_MAX", l::LABEL_BYTES_MAX as u64),
         ("BODY_BYTES_MAX", l::BODY_BYTES_MAX as u64),
         ("FRAME_PAYLOAD_BYTES_MAX", l::FRAME_PAYLOAD_BYTES_MAX as u64),
         ("LOGIN_PAYLOAD_BYTES_MAX", l::LOGIN_PAYLOAD_BYTES_MAX as u64),
@@ -80,9 +82,10 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("PUSH_WINDOW_ENTRIES_MAX", l::PUSH_WINDOW_ENTRIES_MAX as u64),
         ("PUSH_WINDOW_BYTES_MAX", l::PUSH_WINDOW_BYTES_MAX as u64),
         ("DEVICES_PER_USER_MAX", l::DEVICES_PER_USER_MAX as u64),
+        ("REVOKED_DEVICES_MAX", l::REVOKED_DEVICES_MAX as u64),
     ];
     let document = document();
-    let told = [rows(&document, "\n## 8. Times"), rows(&document, "\n## 9. Limits")].concat();
+    let told = [rows(&document, "\n## 9. Times"), rows(&document, "\n## 10. Limits")].concat();
     let told: Vec<_> =
         told.iter().map(|row| (row[2].as_str(), row[1].replace(',', "").parse().unwrap())).collect();
     assert_eq!(told, known);

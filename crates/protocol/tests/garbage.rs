@@ -56,6 +56,7 @@ fn session() -> Vec<(Side, Vec<u8>)> {
     pair.settle();
     pair.client.sync(iris_types::request::RequestId(1), iris_types::Offset(0));
     pair.client.send(iris_types::request::RequestId(2), &message(9, "mine"));
+    pair.client.list_devices(iris_types::request::RequestId(3));
     pair.settle();
     pair.receive(10, "pushed");
     pair.settle();

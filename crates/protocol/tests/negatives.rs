@@ -10,16 +10,21 @@ use iris_protocol::acknowledge::Acknowledge;
 use iris_protocol::authenticate::Authenticate;
 use iris_protocol::hello::ClientHello;
 use iris_protocol::list_conversations::List;
+use iris_protocol::list_devices::ListDevices;
 use iris_protocol::ping::Ping;
 use iris_protocol::read_history::Read;
 use iris_protocol::read_inbox::Sync;
 use iris_protocol::refusal::Refused;
+use iris_protocol::rename_device::Rename;
+use iris_protocol::revoke_device::Revoke;
 use iris_protocol::send_message::Send;
 use iris_protocol::server::{ServerConfig, ServerConnection, ServerEvent};
 use iris_protocol::{Capabilities, ClientFrame, ServerFrame, Versions, opcode};
 use iris_types::limits::{LOGIN_MS_MAX, LOGIN_PAYLOAD_BYTES_MAX, PARTIAL_FRAME_MS_MAX};
-use iris_types::request::{HistoryFrom, ListConversations, ReadHistory, RequestId};
-use iris_types::{ErrorCode, Monotonic, Offset, Timestamp};
+use iris_types::request::{
+    HistoryFrom, ListConversations, ReadHistory, RenameDevice, RequestId, RevokeDevice,
+};
+use iris_types::{DeviceId, DeviceLabel, ErrorCode, Monotonic, Offset, Timestamp};
 use scripted::{login, message, user};
 
 const NOW: Monotonic = Monotonic(1_000);
@@ -108,6 +113,8 @@ fn every_frame() -> Vec<ClientFrame> {
     let request = RequestId(1);
     let send = Send { request, message: message(1, "hi") };
     let read = ReadHistory { with: user("bob"), from: HistoryFrom::Latest, limit: 1 };
+    let device = DeviceId::new("phone").unwrap();
+    let rename = RenameDevice { device: device.clone(), label: DeviceLabel::new("Büro").unwrap() };
     vec![
         hello(Versions::ALL),
         authenticate(),
@@ -118,6 +125,9 @@ fn every_frame() -> Vec<ClientFrame> {
         ClientFrame::ListConversations(List { request, list: ListConversations { after: None, limit: 1 } }),
         ClientFrame::Ping(Ping { token: 1 }),
         ClientFrame::SendBatch(vec![Ok(send)]),
+        ClientFrame::ListDevices(ListDevices { request }),
+        ClientFrame::RenameDevice(Rename { request, rename }),
+        ClientFrame::RevokeDevice(Revoke { request, revoke: RevokeDevice { device } }),
     ]
 }
 
@@ -142,14 +152,14 @@ fn every_frame_in_every_state() {
 
 #[test]
 fn what_only_the_server_says_is_wrong() {
-    for opcode in (opcode::SERVER_HELLO..=opcode::CLOSED).chain([opcode::BATCH, opcode::HISTORY_BATCH]) {
+    for opcode in (opcode::SERVER_HELLO..=opcode::DONE).chain([opcode::BATCH, opcode::HISTORY_BATCH]) {
         check(State::Ready, &[opcode, 0, 0], Some(ErrorCode::WrongState));
     }
 }
 
 #[test]
 fn an_unknown_opcode_is_answered_and_the_connection_lives() {
-    for opcode in [0x00, 0x09, 0x1f, 0x21, 0x7f, 0x80, 0x90, 0xa2, 0xff] {
+    for opcode in [0x00, 0x0c, 0x1f, 0x21, 0x7f, 0x80, 0x92, 0xa2, 0xff] {
         let mut server = server_in(State::Ready, Versions::ALL);
         let mut events = Vec::new();
         let sent = [&[opcode, 0, 2, 1, 2][..], &bytes(&ClientFrame::Ping(Ping { token: 5 }))].concat();
@@ -239,6 +249,16 @@ fn broken_rules_refuse_one_request() {
     refuses(&change(5, &|read| read[3 + 8] = 3), ErrorCode::BadFrame);
     refuses(&change(5, &|read| *read.last_mut().unwrap() = 0), ErrorCode::BadFrame);
     refuses(&change(6, &|list| *list.last_mut().unwrap() = 0), ErrorCode::BadFrame);
+    refuses(&change(10, &|rename| rename[3 + 5] = b' '), ErrorCode::InvalidName);
+    refuses(&change(10, &|rename| rename[3 + 11] = 0x1b), ErrorCode::InvalidName);
+    refuses(&change(10, &|rename| *rename.last_mut().unwrap() = 0xff), ErrorCode::InvalidName);
+    refuses(&change(11, &|revoke| revoke[3 + 5] = b'/'), ErrorCode::InvalidName);
+    // Empty and too long ones, too; the layout would hold them.
+    for label in [String::new(), "x".repeat(65)] {
+        let front = &bytes(&every_frame()[10])[..3 + 10];
+        let frame = [front, &[label.len() as u8], label.as_bytes()].concat();
+        refuses(&with_tail(&frame, &[]), ErrorCode::InvalidName);
+    }
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub enum Bug {
     PredecessorIgnored,
     /// The edge passes on a push that does not follow the last.
     PushNotContiguous,
+    /// That a device is revoked is not stored: a restart forgets it.
+    RevocationNotStored,
     /// The client acknowledges entries before they are stored.
     ClientAcksBeforeStore,
     /// The client gives a retry a new id.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::limits::NONCE_BYTES;
 use crate::{
-    Body, ConversationId, ConversationSummary, DeviceId, DeviceLabel, HistoryEntry, InboxEntry, MessageId,
-    Offset, Refusal, Seq, Timestamp, UserId,
+    Body, ConversationId, ConversationSummary, DeviceId, DeviceLabel, DeviceSummary, HistoryEntry,
+    InboxEntry, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
 };
 
 /// Address of a live connection at its edge. The generation tells a slot's later tenants apart.
@@ -57,6 +57,10 @@ pub enum Request {
     },
     ReadHistory(ReadHistory),
     ListConversations(ListConversations),
+    /// Asks for the user's devices.
+    ListDevices,
+    RenameDevice(RenameDevice),
+    RevokeDevice(RevokeDevice),
 }
 
 /// A direct message.
@@ -118,6 +122,10 @@ pub enum Answer {
     InboxPage(InboxPage),
     HistoryPage(HistoryPage),
     Conversations(ConversationPage),
+    /// All of the user's devices, in the order of their first logins.
+    Devices(Vec<DeviceSummary>),
+    /// What was asked for is done, and durable.
+    Done,
     /// Carries the server's time, for the refusals that need it.
     Refused {
         refusal: Refusal,

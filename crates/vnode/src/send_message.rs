@@ -20,6 +20,8 @@ pub struct Lookups {
     pub previous: bool,
     /// Ids dated before this may have been used, and nobody knows any more.
     pub forgotten: Timestamp,
+    /// The sending device was revoked meanwhile: a retry is answered, nothing new is taken.
+    pub is_ended: bool,
 }
 
 /// What becomes of a send.
@@ -54,9 +56,10 @@ pub fn decide(
     if let Some((first, after)) = first_of(conversation, side, send.id, lookups.first) {
         return repeat(conversation, send.id, first, hash, after);
     }
-    if let Err(code) =
-        check_id(send.id, now, lookups).and_then(|()| check_previous(conversation, side, send, lookups))
-    {
+    let checked = check_id(send.id, now, lookups)
+        .and_then(|()| if lookups.is_ended { Err(ErrorCode::DeviceRevoked) } else { Ok(()) })
+        .and_then(|()| check_previous(conversation, side, send, lookups));
+    if let Err(code) = checked {
         return Decision::Refused { code, after: conversation.touched };
     }
     match conversation.last.next() {

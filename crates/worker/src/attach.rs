@@ -31,6 +31,7 @@ impl Worker {
         if let Some(is_live) = self.attaching.get_mut(&session) {
             *is_live = false;
         }
+        self.ended.remove(&session);
         let Some(slot) = self.user_slot_mut(user) else { return };
         let before = slot.sessions.len();
         slot.sessions.retain(|other| other.id != session);

@@ -36,6 +36,11 @@ pub(crate) enum Effect {
     Revoke {
         user: UserId,
     },
+    /// The session of a revoked device ends.
+    EndDevice {
+        user: UserId,
+        device: DeviceId,
+    },
     Admin {
         id: AdminId,
         answer: AdminAnswer,
@@ -88,6 +93,7 @@ impl Worker {
             }
             Effect::Deliver { slot, entry, except } => self.deliver(slot, &entry, except),
             Effect::Revoke { user } => self.close_revoked(&user),
+            Effect::EndDevice { user, device } => self.end_device(&user, &device),
             Effect::Admin { id, answer } => self.say(Output::Admin { id, answer }),
             Effect::Forwarded { source, destination, position } => {
                 self.forward_committed(source, destination, position);

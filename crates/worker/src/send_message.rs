@@ -102,6 +102,9 @@ impl Worker {
             && let Some(front) = state.queue.front()
         {
             let readiness = match &front.command {
+                ConversationCommand::ReadHistory(_) if self.is_ended(front.caller.session) => {
+                    Readiness::Refused(Refusal::new(ErrorCode::DeviceRevoked))
+                }
                 ConversationCommand::ReadHistory(_) => Readiness::Ready(Lookups::default()),
                 ConversationCommand::Send { .. } => self.prepare_send(slot),
             };
@@ -175,10 +178,15 @@ impl Worker {
             (Looked::Failed(code), _) | (_, Looked::Failed(code)) => Readiness::Refused(Refusal::new(code)),
             (Looked::Waiting, _) | (_, Looked::Waiting) => Readiness::Waiting,
             (Looked::Known(first), Looked::Known(previous)) => {
-                let forgotten = self.forgotten(slot);
-                Readiness::Ready(Lookups { first, previous: previous.is_some(), forgotten })
+                let (forgotten, is_ended) = (self.forgotten(slot), self.is_front_ended(slot));
+                Readiness::Ready(Lookups { first, previous: previous.is_some(), forgotten, is_ended })
             }
         }
+    }
+
+    fn is_front_ended(&self, slot: u32) -> bool {
+        let front = self.conversations.get(slot).and_then(|state| state.queue.front());
+        front.is_some_and(|front| self.is_ended(front.caller.session))
     }
 
     fn forgotten(&self, slot: u32) -> Timestamp {

@@ -4,7 +4,7 @@ use iris_types::ErrorCode;
 use iris_types::request::Request;
 use iris_vnode::Stamp;
 
-use crate::state::UserCommand;
+use crate::state::{Caller, UserCommand};
 use crate::worker::Worker;
 use crate::{AdminAnswer, Output};
 
@@ -13,15 +13,27 @@ impl Worker {
         match command {
             UserCommand::Attach { session, login } => self.run_attach(slot, session, login),
             UserCommand::Admin { id, command } => self.run_admin(slot, id, command),
-            UserCommand::Request { caller, request } => match request {
-                Request::ReadInbox { after } => self.read_inbox(slot, caller, after),
-                Request::Acknowledge { up_to } => self.acknowledge(slot, &caller, up_to),
-                Request::ListConversations(list) => self.list_conversations(slot, caller, &list),
-                // Sends and history go to the conversation's vnode before they come here.
-                Request::SendMessage(_) | Request::ReadHistory(_) => {
-                    self.refuse(&caller, ErrorCode::WrongState, Stamp::default());
-                }
-            },
+            UserCommand::Request { caller, request } => self.run_user_request(slot, caller, request),
+        }
+    }
+
+    fn run_user_request(&mut self, slot: u32, caller: Caller, request: Request) {
+        let Some(inbox) = self.users.get(slot).and_then(|user| user.inbox.as_ref()) else { return };
+        if let Err(code) = inbox.check_device(&caller.device) {
+            let seen = inbox.devices_touched;
+            return self.refuse(&caller, code, seen);
+        }
+        match request {
+            Request::ReadInbox { after } => self.read_inbox(slot, caller, after),
+            Request::Acknowledge { up_to } => self.acknowledge(slot, &caller, up_to),
+            Request::ListConversations(list) => self.list_conversations(slot, caller, &list),
+            Request::ListDevices => self.list_devices(slot, &caller),
+            Request::RenameDevice(rename) => self.rename_device(slot, &caller, &rename),
+            Request::RevokeDevice(revoke) => self.revoke_device(slot, &caller, &revoke),
+            // Sends and history go to the conversation's vnode before they come here.
+            Request::SendMessage(_) | Request::ReadHistory(_) => {
+                self.refuse(&caller, ErrorCode::WrongState, Stamp::default());
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use crate::loading::{Loading, Target};
 use crate::merge::Merging;
 use crate::names::Names;
 use crate::publish::Publishing;
+use crate::revoke_device::Ended;
 use crate::slab::Slab;
 use crate::state::{Caller, ConversationSlot, UserCommand, UserSlot};
 use crate::streams::Links;
@@ -43,6 +44,7 @@ pub struct Worker {
     pub(crate) nonces: Nonces,
     /// Logins being decided; false once their connection is gone.
     pub(crate) attaching: Map<SessionId, bool>,
+    pub(crate) ended: Ended,
     pub(crate) noted: Noted,
     pub(crate) loading: Loading,
     pub(crate) hands: Hands,
@@ -114,6 +116,7 @@ impl Worker {
             conversation_index: Map::default(),
             nonces: Nonces::default(),
             attaching: Map::default(),
+            ended: Ended::default(),
             noted: Noted::default(),
             loading: Loading::default(),
             hands: Hands::default(),

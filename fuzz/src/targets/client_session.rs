@@ -4,8 +4,10 @@ use bytes::Bytes;
 use iris_protocol::client::{ClientConfig, ClientConnection, ClientEvent};
 use iris_protocol::frame::opcode;
 use iris_protocol::{Capabilities, Versions};
-use iris_types::request::{HistoryFrom, ListConversations, ReadHistory, RequestId};
-use iris_types::{BodyKind, DeviceId, Monotonic, Offset, Seq, Timestamp, UserId};
+use iris_types::request::{
+    HistoryFrom, ListConversations, ReadHistory, RenameDevice, RequestId, RevokeDevice,
+};
+use iris_types::{BodyKind, DeviceId, DeviceLabel, Monotonic, Offset, Seq, Timestamp, UserId};
 
 use super::vectors::{self, From};
 use super::{Script, frames};
@@ -146,8 +148,14 @@ impl World {
     fn ask(&mut self, what: u8) {
         let request = self.request();
         let from = if what & 2 == 0 { HistoryFrom::Latest } else { HistoryFrom::Before(Seq(9)) };
-        match (what & 1, UserId::new("bob")) {
-            (0, Ok(with)) => self.connection.read_history(request, &ReadHistory { with, from, limit: 5 }),
+        let (with, device) = (UserId::new("bob"), DeviceId::new("phone"));
+        match (what & 5, with, device, DeviceLabel::new("Alice's")) {
+            (0, Ok(with), ..) => self.connection.read_history(request, &ReadHistory { with, from, limit: 5 }),
+            (4, ..) => self.connection.list_devices(request),
+            (5, _, Ok(device), Ok(label)) if what & 2 == 0 => {
+                self.connection.rename_device(request, &RenameDevice { device, label });
+            }
+            (5, _, Ok(device), _) => self.connection.revoke_device(request, &RevokeDevice { device }),
             _ => self.connection.list_conversations(request, &ListConversations { after: None, limit: 5 }),
         }
     }
@@ -172,6 +180,8 @@ impl World {
             ClientEvent::Conversations { .. } => 54,
             ClientEvent::Drain(_) => 55,
             ClientEvent::Pong => 56,
+            ClientEvent::Devices { .. } => 57,
+            ClientEvent::Done { .. } => 58,
             ClientEvent::Closed { refusal, by_server } => {
                 60 + u64::from(*by_server) + 2 * (refusal.code as u64)
             }
@@ -188,7 +198,30 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     for version in [1, 2] {
         let mut script = received(&[opcode::SERVER_HELLO, 0, 5, version, 0, 0, 0, 0]);
         script.extend(received(&[&[opcode::READY, 0, 44][..], &[0; 44]].concat()));
-        script.extend([SYNC, 0, 0, SEND, ASK, 0, ASK, 1, ACKNOWLEDGE, 0, 0, TRANSMIT]);
+        script.extend([
+            SYNC,
+            0,
+            0,
+            SEND,
+            ASK,
+            0,
+            ASK,
+            1,
+            ASK,
+            4,
+            ASK,
+            5,
+            ASK,
+            7,
+            ACKNOWLEDGE,
+            0,
+            0,
+            TRANSMIT,
+        ]);
+        // Answers to the fifth and sixth request of the script.
+        for answer in [&[opcode::DEVICES, 0, 6, 0, 0, 0, 5, 0, 0][..], &[opcode::DONE, 0, 4, 0, 0, 0, 6]] {
+            seeds.push([script.clone(), received(answer)].concat());
+        }
         for frame in vectors::frames(From::Server) {
             seeds.push([script.clone(), received(&frame), vec![WAIT, 0xff, 0xff, TRANSMIT]].concat());
         }

@@ -175,6 +175,8 @@ impl World {
             Request::ListConversations(_) => {
                 Answer::Conversations(ConversationPage { items: Vec::new(), more: true })
             }
+            Request::ListDevices => Answer::Devices(Vec::new()),
+            Request::RenameDevice(_) | Request::RevokeDevice(_) => Answer::Done,
         }
     }
 
@@ -233,6 +235,9 @@ const fn kind(request: &Request) -> u64 {
         Request::Acknowledge { .. } => 2,
         Request::ReadHistory(_) => 3,
         Request::ListConversations(_) => 4,
+        Request::ListDevices => 5,
+        Request::RenameDevice(_) => 6,
+        Request::RevokeDevice(_) => 7,
     }
 }
 

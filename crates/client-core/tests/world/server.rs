@@ -66,6 +66,9 @@ impl Server {
             Request::ReadInbox { after } => self.page(user, after),
             Request::ReadHistory(read) => Answer::HistoryPage(self.history_page(user, &read)),
             Request::ListConversations(list) => Answer::Conversations(self.conversations(user, list)),
+            Request::ListDevices | Request::RenameDevice(_) | Request::RevokeDevice(_) => {
+                self.refused(ErrorCode::UnknownDevice)
+            }
         };
         (Some(answer), Vec::new())
     }

@@ -154,7 +154,11 @@ impl State {
                 self.acknowledged.insert(user, up_to);
                 return;
             }
-            Request::ReadHistory(_) | Request::ListConversations(_) => {
+            Request::ReadHistory(_)
+            | Request::ListConversations(_)
+            | Request::ListDevices
+            | Request::RenameDevice(_)
+            | Request::RevokeDevice(_) => {
                 Answer::Refused { refusal: ErrorCode::NotMember.into(), server_time: START }
             }
         };

@@ -9,11 +9,12 @@ use iris_types::limits::{
     LOGIN_ANSWER_MS_MAX, NONCE_BYTES, PING_INTERVAL_MS, PONG_MS_MAX, WAITING_PING_INTERVAL_MS,
 };
 use iris_types::request::{
-    Attached, ConversationPage, HistoryPage, ListConversations, ReadHistory, RequestId, SendMessage, Sent,
+    Attached, ConversationPage, HistoryPage, ListConversations, ReadHistory, RenameDevice, RequestId,
+    RevokeDevice, SendMessage, Sent,
 };
 use iris_types::{
-    ConversationId, DeviceId, ErrorCode, HistoryEntry, InboxMessage, MessageId, Monotonic, Offset, Refusal,
-    Seq, Timestamp,
+    ConversationId, DeviceId, DeviceSummary, ErrorCode, HistoryEntry, InboxMessage, MessageId, Monotonic,
+    Offset, Refusal, Seq, Timestamp,
 };
 
 use crate::acknowledge::Acknowledge;
@@ -22,12 +23,12 @@ use crate::frame::opcode;
 use crate::framing::Partial;
 use crate::hello::ClientHello;
 use crate::list_conversations::List;
+use crate::list_devices::ListDevices;
 use crate::output::Output;
 use crate::ping::Ping;
-use crate::read_history;
 use crate::read_inbox::Sync;
 use crate::send_message::{self, put_send, send_len};
-use crate::{Capabilities, DrainHint, ServerLimits, Versions};
+use crate::{Capabilities, DrainHint, ServerLimits, Versions, read_history, rename_device, revoke_device};
 
 /// What to offer and who logs in.
 #[derive(Clone)]
@@ -93,6 +94,14 @@ pub enum ClientEvent {
         request: RequestId,
         page: ConversationPage,
     },
+    Devices {
+        request: RequestId,
+        items: Vec<DeviceSummary>,
+    },
+    /// The change that was asked for is durable.
+    Done {
+        request: RequestId,
+    },
     /// The server stops; new requests are refused. Reconnect after the hint.
     Drain(DrainHint),
     Pong,
@@ -153,6 +162,10 @@ pub struct ClientConnection {
     /// Pages of history asked for, as far as they have come.
     histories: BTreeMap<RequestId, Vec<HistoryEntry>>,
     lists: BTreeSet<RequestId>,
+    /// Lists of devices asked for.
+    device_lists: BTreeSet<RequestId>,
+    /// Changes asked for: answered with Done.
+    changes: BTreeSet<RequestId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +206,8 @@ impl ClientConnection {
             sends_unanswered: 0,
             histories: BTreeMap::new(),
             lists: BTreeSet::new(),
+            device_lists: BTreeSet::new(),
+            changes: BTreeSet::new(),
         }
     }
 
@@ -260,6 +275,30 @@ impl ClientConnection {
         if self.stage == Stage::Ready {
             self.lists.insert(request);
             List { request, list: *list }.encode(self.output.frames());
+        }
+    }
+
+    /// Asks for the user's devices.
+    pub fn list_devices(&mut self, request: RequestId) {
+        if self.stage == Stage::Ready {
+            self.device_lists.insert(request);
+            ListDevices { request }.encode(self.output.frames());
+        }
+    }
+
+    /// Gives a device of the user a label.
+    pub fn rename_device(&mut self, request: RequestId, rename: &RenameDevice) {
+        if self.stage == Stage::Ready {
+            self.changes.insert(request);
+            rename_device::encode(request, rename, self.output.frames());
+        }
+    }
+
+    /// Ends a device of the user for ever.
+    pub fn revoke_device(&mut self, request: RequestId, revoke: &RevokeDevice) {
+        if self.stage == Stage::Ready {
+            self.changes.insert(request);
+            revoke_device::encode(request, revoke, self.output.frames());
         }
     }
 
@@ -332,7 +371,9 @@ impl ClientConnection {
         let is_waiting = self.sends_unanswered > 0
             || self.syncing.is_some()
             || !self.histories.is_empty()
-            || !self.lists.is_empty();
+            || !self.lists.is_empty()
+            || !self.device_lists.is_empty()
+            || !self.changes.is_empty();
         if !is_waiting {
             return regular;
         }

@@ -8,10 +8,12 @@ use iris_types::{ErrorCode, HistoryEntry, Monotonic, Offset};
 use super::{ClientConnection, ClientEvent, Entry, Stage};
 use crate::authenticate::Ready;
 use crate::batch::BatchItem;
+use crate::done::Done;
 use crate::frame::{ServerFrame, opcode};
 use crate::framing::each_frame;
 use crate::hello::ServerHello;
 use crate::list_conversations::Conversations;
+use crate::list_devices::Devices;
 use crate::read_history::HistoryEnd;
 use crate::read_inbox::{Gap, OwnSent, PageEnd};
 use crate::refusal::Refused;
@@ -104,6 +106,8 @@ impl Turn<'_> {
             ServerFrame::HistoryBatch(batch) => self.history(batch.request, batch.entries),
             ServerFrame::HistoryEnd(end) => self.history_end(end),
             ServerFrame::Conversations(answer) => self.conversations(answer),
+            ServerFrame::Devices(answer) => self.devices(answer),
+            ServerFrame::Done(done) => self.done(done),
             ServerFrame::Refused(refused) => self.refused(refused),
             ServerFrame::Pong(_) => self.event(ClientEvent::Pong),
             ServerFrame::Drain(drain) => self.event(ClientEvent::Drain(drain.hint)),
@@ -145,6 +149,8 @@ impl Turn<'_> {
             connection.syncing = None;
         } else if connection.histories.remove(&request).is_none()
             && !connection.lists.remove(&request)
+            && !connection.device_lists.remove(&request)
+            && !connection.changes.remove(&request)
             && request != RequestId(0)
         {
             connection.sends_unanswered = connection.sends_unanswered.saturating_sub(1);
@@ -238,5 +244,20 @@ impl Turn<'_> {
             return Err(WRONG);
         }
         self.event(ClientEvent::Conversations { request, page })
+    }
+    fn devices(&mut self, answer: Devices) -> Taken {
+        let Devices { request, items } = answer;
+        if !self.connection.device_lists.remove(&request) {
+            return Err(WRONG);
+        }
+        self.event(ClientEvent::Devices { request, items })
+    }
+
+    fn done(&mut self, done: Done) -> Taken {
+        let Done { request } = done;
+        if !self.connection.changes.remove(&request) {
+            return Err(WRONG);
+        }
+        self.event(ClientEvent::Done { request })
     }
 }

@@ -7,12 +7,13 @@ use iris_types::{ErrorCode, Offset, Refusal, Timestamp};
 use super::flow::Verdict;
 use super::{ACKNOWLEDGE_REQUEST, SYNC_REQUEST, ServerConnection, Stage};
 use crate::batch::{KIND_DELIVERY, KIND_OWN_SENT, KIND_SENT};
+use crate::done::Done;
 use crate::frame::{opcode, put_frame};
 use crate::output::Output;
 use crate::read_inbox::{Gap, Outgoing, PageEnd, put_message, put_own};
 use crate::refusal::Refused;
 use crate::send_message::{RESULT_BYTES, SendResult, put_result};
-use crate::{list_conversations, read_history};
+use crate::{list_conversations, list_devices, read_history};
 
 pub(super) fn answer(connection: &mut ServerConnection, id: RequestId, answer: Answer) {
     match (connection.stage, answer) {
@@ -37,6 +38,8 @@ fn ready_answer(connection: &mut ServerConnection, id: RequestId, answer: Answer
         Answer::Conversations(page) => {
             list_conversations::encode_page(id, &page, connection.output.frames());
         }
+        Answer::Devices(items) => list_devices::encode(id, &items, connection.output.frames()),
+        Answer::Done => Done { request: id }.encode(connection.output.frames()),
         Answer::Refused { refusal, server_time } if id == SYNC_REQUEST => {
             abandon_sync(connection, refusal, server_time);
         }

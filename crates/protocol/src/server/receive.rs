@@ -73,7 +73,7 @@ impl Turn<'_> {
             Ok(frame) => self.known_frame(connection, frame),
             // What is a server's to say is not unknown, it is wrong here.
             Err(DecodeError::UnknownOpcode(
-                opcode::SERVER_HELLO..=opcode::CLOSED | opcode::BATCH | opcode::HISTORY_BATCH,
+                opcode::SERVER_HELLO..=opcode::DONE | opcode::BATCH | opcode::HISTORY_BATCH,
             )) => connection.close(ErrorCode::WrongState),
             Err(DecodeError::UnknownOpcode(unknown)) => {
                 let refused = Refused::of(RequestId(0), ErrorCode::UnknownOpcode);
@@ -117,6 +117,15 @@ impl Turn<'_> {
                 let conversations = ListConversations { limit, ..list.list };
                 self.page(connection, list.request, Request::ListConversations(conversations));
             }
+            (Stage::Ready, ClientFrame::ListDevices(list)) => {
+                self.small(connection, list.request, Request::ListDevices);
+            }
+            (Stage::Ready, ClientFrame::RenameDevice(rename)) => {
+                self.small(connection, rename.request, Request::RenameDevice(rename.rename));
+            }
+            (Stage::Ready, ClientFrame::RevokeDevice(revoke)) => {
+                self.small(connection, revoke.request, Request::RevokeDevice(revoke.revoke));
+            }
             (Stage::Ready, ClientFrame::Ping(ping)) => {
                 Pong { token: ping.token }.encode(connection.output.frames());
             }
@@ -141,8 +150,13 @@ impl Turn<'_> {
     }
 
     fn send(&mut self, connection: &mut ServerConnection, send: Send) {
-        if has_room(connection, send.request) {
-            self.request(connection, send.request, Request::SendMessage(send.message));
+        self.small(connection, send.request, Request::SendMessage(send.message));
+    }
+
+    /// A request whose answer is small.
+    fn small(&mut self, connection: &mut ServerConnection, id: RequestId, request: Request) {
+        if has_room(connection, id) {
+            self.request(connection, id, request);
         }
     }
 

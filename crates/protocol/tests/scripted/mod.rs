@@ -9,12 +9,12 @@ use iris_protocol::client::{ClientConfig, ClientConnection, ClientEvent, Entry};
 use iris_protocol::server::{SYNC_REQUEST, ServerConfig, ServerConnection, ServerEvent};
 use iris_protocol::{Capabilities, Versions};
 use iris_types::request::{
-    Answer, Attached, ConversationPage, HistoryFrom, HistoryPage, InboxPage, ReadHistory, Request, RequestId,
-    SendMessage, Sent,
+    Answer, Attached, ConversationPage, HistoryFrom, HistoryPage, InboxPage, ReadHistory, RenameDevice,
+    Request, RequestId, RevokeDevice, SendMessage, Sent,
 };
 use iris_types::{
-    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, ErrorCode, HistoryEntry, InboxEntry,
-    InboxItem, InboxMessage, MessageId, Monotonic, Offset, Refusal, Seq, Timestamp, UserId,
+    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, DeviceSummary, ErrorCode, HistoryEntry,
+    InboxEntry, InboxItem, InboxMessage, MessageId, Monotonic, Offset, Refusal, Seq, Timestamp, UserId,
 };
 
 /// HS256 with the secret of the protocol document: alice, for an hour from [`START`] on.
@@ -42,6 +42,16 @@ pub(crate) fn conversation() -> ConversationId {
     ConversationId::direct(&user("alice"), &user("bob"))
 }
 
+fn device(name: &str) -> DeviceSummary {
+    DeviceSummary {
+        device: DeviceId::new(name).unwrap(),
+        label: None,
+        registered_at: Timestamp(START),
+        last_login: Timestamp(START + 5),
+        online: name == "phone",
+    }
+}
+
 /// The core's side: alice's inbox and her conversation with bob.
 pub(crate) struct Core {
     pub(crate) inbox: Vec<Arc<InboxEntry>>,
@@ -51,6 +61,7 @@ pub(crate) struct Core {
     /// Whether results of sends tell their place in the inbox; otherwise the entry is pushed.
     pub(crate) folds_offsets: bool,
     pub(crate) history: Vec<HistoryEntry>,
+    pub(crate) devices: Vec<DeviceSummary>,
 }
 
 impl Default for Core {
@@ -62,6 +73,7 @@ impl Default for Core {
             page_items: 3,
             folds_offsets: true,
             history: Vec::new(),
+            devices: ["phone", "laptop"].map(device).into(),
         }
     }
 }
@@ -119,6 +131,16 @@ impl Core {
                 let items =
                     vec![ConversationSummary { conversation: conversation(), with: user("bob"), last_seq }];
                 (Some(Answer::Conversations(ConversationPage { items, more: false })), Vec::new())
+            }
+            Request::ListDevices => (Some(Answer::Devices(self.devices.clone())), Vec::new()),
+            Request::RenameDevice(RenameDevice { device, label }) => {
+                let known = self.devices.iter_mut().find(|known| known.device == device);
+                let answer = known.map(|known| known.label = Some(label));
+                (Some(answer.map_or(refusal(ErrorCode::UnknownDevice), |()| Answer::Done)), Vec::new())
+            }
+            Request::RevokeDevice(RevokeDevice { device }) => {
+                self.devices.retain(|known| known.device != device);
+                (Some(Answer::Done), Vec::new())
             }
         }
     }

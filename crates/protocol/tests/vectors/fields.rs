@@ -4,32 +4,28 @@ use bytes::Bytes;
 use iris_protocol::acknowledge::Acknowledge;
 use iris_protocol::authenticate::{Authenticate, Ready};
 use iris_protocol::batch::BatchItem;
+use iris_protocol::done::Done;
 use iris_protocol::drain::{Closed, Drain};
 use iris_protocol::hello::{ClientHello, ServerHello};
 use iris_protocol::list_conversations::{Conversations, List};
+use iris_protocol::list_devices::{Devices, ListDevices};
 use iris_protocol::ping::{Ping, Pong};
 use iris_protocol::read_history::{HistoryBatch, HistoryEnd, HistoryItem, Read};
-use iris_protocol::read_inbox::{Delivery, Gap, OwnSent, PageEnd, Sync, SyncNeeded};
+use iris_protocol::read_inbox::{Gap, PageEnd, Sync, SyncNeeded};
 use iris_protocol::refusal::Refused;
-use iris_protocol::send_message::{Send, SendResult};
+use iris_protocol::rename_device::Rename;
+use iris_protocol::revoke_device::Revoke;
 use iris_protocol::{Capabilities, ClientFrame, DrainHint, ServerFrame, ServerLimits, Versions};
 use iris_types::request::{
-    Attached, ConversationPage, HistoryFrom, ListConversations, ReadHistory, RequestId, SendMessage, Sent,
+    Attached, ConversationPage, HistoryFrom, ListConversations, ReadHistory, RenameDevice, RevokeDevice,
 };
-use iris_types::{
-    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, ErrorCode, HistoryEntry, InboxMessage,
-    MessageId, Offset, Refusal, Seq, Timestamp, UserId,
-};
+use iris_types::{ConversationId, ConversationSummary, DeviceLabel, DeviceSummary, Seq, Timestamp};
 use serde_json::{Value, json};
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(crate) fn unhex(text: &str) -> Vec<u8> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
-}
+use crate::items::{
+    Fields, delivery_from_json, delivery_to_json, entry_from_json, entry_to_json, hex, item_from_json,
+    own_from_json, own_to_json, result_from_json, result_to_json, send_from_json, send_to_json,
+};
 
 /// Name and fields.
 pub(crate) fn client_to_json(frame: &ClientFrame) -> (&'static str, Value) {
@@ -70,6 +66,14 @@ pub(crate) fn client_to_json(frame: &ClientFrame) -> (&'static str, Value) {
             }),
         ),
         ClientFrame::Ping(ping) => ("Ping", json!({"token": ping.token})),
+        ClientFrame::ListDevices(list) => ("ListDevices", json!({"request": list.request.0})),
+        ClientFrame::RenameDevice(Rename { request, rename }) => {
+            let (device, label) = (rename.device.as_str(), rename.label.as_str());
+            ("RenameDevice", json!({"request": request.0, "device": device, "label": label}))
+        }
+        ClientFrame::RevokeDevice(Revoke { request, revoke }) => {
+            ("RevokeDevice", json!({"request": request.0, "device": revoke.device.as_str()}))
+        }
         ClientFrame::SendBatch(items) => {
             let items: Vec<_> = items.iter().map(|item| send_to_json(item.as_ref().unwrap())).collect();
             ("SendBatch", json!({"items": items}))
@@ -86,7 +90,7 @@ pub(crate) fn client_from_json(name: &str, fields: &Value) -> ClientFrame {
         }),
         "Authenticate" => ClientFrame::Authenticate(Authenticate {
             token: Bytes::from(fields.text("token").as_bytes().to_vec()),
-            device: DeviceId::new(fields.text("device")).unwrap(),
+            device: fields.device(),
             nonce: fields.array("nonce"),
             at: Timestamp(fields.u64("at")),
         }),
@@ -110,6 +114,16 @@ pub(crate) fn client_from_json(name: &str, fields: &Value) -> ClientFrame {
             ClientFrame::ListConversations(List { request: fields.request(), list })
         }
         "Ping" => ClientFrame::Ping(Ping { token: fields.u64("token") }),
+        "ListDevices" => ClientFrame::ListDevices(ListDevices { request: fields.request() }),
+        "RenameDevice" => {
+            let label = DeviceLabel::new(fields.text("label")).unwrap();
+            let rename = RenameDevice { device: fields.device(), label };
+            ClientFrame::RenameDevice(Rename { request: fields.request(), rename })
+        }
+        "RevokeDevice" => {
+            let revoke = RevokeDevice { device: fields.device() };
+            ClientFrame::RevokeDevice(Revoke { request: fields.request(), revoke })
+        }
         "SendBatch" => {
             ClientFrame::SendBatch(fields.list("items").map(|item| Ok(send_from_json(&item))).collect())
         }
@@ -199,6 +213,20 @@ pub(crate) fn server_to_json(frame: &ServerFrame) -> (&'static str, Value) {
                 "retry_after_ms": closed.refusal.retry_after_ms,
             }),
         ),
+        ServerFrame::Devices(Devices { request, items }) => {
+            let item = |item: &DeviceSummary| {
+                json!({
+                    "device": item.device.as_str(),
+                    "label": item.label.as_ref().map(DeviceLabel::as_str),
+                    "registered_at": item.registered_at.0,
+                    "last_login": item.last_login.0,
+                    "online": item.online,
+                })
+            };
+            let items: Vec<_> = items.iter().map(item).collect();
+            ("Devices", json!({"request": request.0, "items": items}))
+        }
+        ServerFrame::Done(done) => ("Done", json!({"request": done.request.0})),
         ServerFrame::Batch(items) => {
             let item = |item: &BatchItem| match item {
                 BatchItem::Delivery(delivery) => json!({"Delivery": delivery_to_json(delivery)}),
@@ -282,206 +310,23 @@ pub(crate) fn server_from_json(name: &str, fields: &Value) -> ServerFrame {
             },
         }),
         "Closed" => ServerFrame::Closed(Closed { refusal: fields.refusal() }),
+        "Devices" => {
+            let item = |item: Fields<'_>| DeviceSummary {
+                device: item.device(),
+                label: item.0["label"].as_str().map(|label| DeviceLabel::new(label).unwrap()),
+                registered_at: Timestamp(item.u64("registered_at")),
+                last_login: Timestamp(item.u64("last_login")),
+                online: item.flag("online"),
+            };
+            let items = fields.list("items").map(item).collect();
+            ServerFrame::Devices(Devices { request: fields.request(), items })
+        }
+        "Done" => ServerFrame::Done(Done { request: fields.request() }),
         "Batch" => ServerFrame::Batch(fields.list("items").map(|item| item_from_json(&item)).collect()),
         "HistoryBatch" => ServerFrame::HistoryBatch(HistoryBatch {
             request: fields.request(),
             entries: fields.list("entries").map(|entry| entry_from_json(&entry)).collect(),
         }),
         other => panic!("frame {other}"),
-    }
-}
-
-fn item_from_json(item: &Fields<'_>) -> BatchItem {
-    let (kind, fields) = item.0.as_object().unwrap().iter().next().unwrap();
-    let fields = Fields(fields);
-    match kind.as_str() {
-        "Delivery" => BatchItem::Delivery(delivery_from_json(&fields)),
-        "OwnSent" => BatchItem::OwnSent(own_from_json(&fields)),
-        "Sent" => BatchItem::Sent(result_from_json(&fields)),
-        other => panic!("item {other}"),
-    }
-}
-
-fn send_to_json(send: &Send) -> Value {
-    let message = &send.message;
-    json!({
-        "request": send.request.0,
-        "id": hex(&message.id.to_bytes()),
-        "previous": message.previous.map(|previous| hex(&previous.to_bytes())),
-        "to": message.to.as_str(),
-        "body": body_to_json(&message.body),
-    })
-}
-
-fn send_from_json(fields: &Fields<'_>) -> Send {
-    let previous = (!fields.0["previous"].is_null()).then(|| fields.id("previous"));
-    let message = SendMessage { id: fields.id("id"), to: fields.user("to"), previous, body: fields.body() };
-    Send { request: fields.request(), message }
-}
-
-fn result_to_json(result: &SendResult) -> Value {
-    let sent = &result.sent;
-    json!({
-        "request": result.request.0,
-        "id": hex(&sent.id.to_bytes()),
-        "conversation": hex(&sent.conversation.0),
-        "seq": sent.seq.0,
-        "sent_at": sent.sent_at.0,
-        "offset": sent.offset.map_or(0, |offset| offset.0),
-    })
-}
-
-fn result_from_json(fields: &Fields<'_>) -> SendResult {
-    let sent = Sent {
-        id: fields.id("id"),
-        conversation: ConversationId(fields.array("conversation")),
-        seq: Seq(fields.u64("seq")),
-        sent_at: Timestamp(fields.u64("sent_at")),
-        offset: Some(fields.offset("offset")).filter(|offset| *offset != Offset::ZERO),
-    };
-    SendResult { request: fields.request(), sent }
-}
-
-fn delivery_to_json(delivery: &Delivery) -> Value {
-    let message = &delivery.message;
-    json!({
-        "offset": delivery.offset.0,
-        "conversation": hex(&message.conversation.0),
-        "seq": message.seq.0,
-        "id": hex(&message.id.to_bytes()),
-        "from": message.from.as_str(),
-        "with": message.with.as_str(),
-        "sent_at": message.sent_at.0,
-        "body": body_to_json(&message.body),
-    })
-}
-
-fn delivery_from_json(fields: &Fields<'_>) -> Delivery {
-    let message = InboxMessage {
-        conversation: ConversationId(fields.array("conversation")),
-        seq: Seq(fields.u64("seq")),
-        id: fields.id("id"),
-        from: fields.user("from"),
-        with: fields.user("with"),
-        origin: None,
-        sent_at: Timestamp(fields.u64("sent_at")),
-        body: fields.body(),
-    };
-    Delivery { offset: fields.offset("offset"), message }
-}
-
-fn own_to_json(own: &OwnSent) -> Value {
-    json!({
-        "offset": own.offset.0,
-        "conversation": hex(&own.conversation.0),
-        "seq": own.seq.0,
-        "id": hex(&own.id.to_bytes()),
-        "sent_at": own.sent_at.0,
-    })
-}
-
-fn own_from_json(fields: &Fields<'_>) -> OwnSent {
-    OwnSent {
-        offset: fields.offset("offset"),
-        conversation: ConversationId(fields.array("conversation")),
-        seq: Seq(fields.u64("seq")),
-        id: fields.id("id"),
-        sent_at: Timestamp(fields.u64("sent_at")),
-    }
-}
-
-fn entry_to_json(entry: &HistoryEntry) -> Value {
-    json!({
-        "seq": entry.seq.0,
-        "id": hex(&entry.id.to_bytes()),
-        "from": entry.from.as_str(),
-        "sent_at": entry.sent_at.0,
-        "body": body_to_json(&entry.body),
-    })
-}
-
-fn entry_from_json(fields: &Fields<'_>) -> HistoryEntry {
-    HistoryEntry {
-        seq: Seq(fields.u64("seq")),
-        id: fields.id("id"),
-        from: fields.user("from"),
-        sent_at: Timestamp(fields.u64("sent_at")),
-        body: fields.body(),
-    }
-}
-
-fn body_to_json(body: &Body) -> Value {
-    match body.as_text() {
-        Some(text) => json!({"kind": body.kind().0, "text": text}),
-        None => json!({"kind": body.kind().0, "hex": hex(body.bytes())}),
-    }
-}
-
-/// Fields of a frame. The vectors are ours, so a wrong one fails the test where it is read.
-struct Fields<'a>(&'a Value);
-
-impl<'a> Fields<'a> {
-    fn at(&self, name: &str) -> Fields<'a> {
-        Fields(&self.0[name])
-    }
-
-    fn u64(&self, name: &str) -> u64 {
-        self.0[name].as_u64().unwrap_or_else(|| panic!("{name} in {}", self.0))
-    }
-
-    fn u32(&self, name: &str) -> u32 {
-        u32::try_from(self.u64(name)).unwrap()
-    }
-
-    fn u16(&self, name: &str) -> u16 {
-        u16::try_from(self.u64(name)).unwrap()
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.0[name].as_bool().unwrap()
-    }
-
-    fn text(&self, name: &str) -> &'a str {
-        self.0[name].as_str().unwrap_or_else(|| panic!("{name} in {}", self.0))
-    }
-
-    fn array(&self, name: &str) -> [u8; 16] {
-        unhex(self.text(name)).try_into().unwrap()
-    }
-
-    fn request(&self) -> RequestId {
-        RequestId(self.u32("request"))
-    }
-
-    fn offset(&self, name: &str) -> Offset {
-        Offset(self.u64(name))
-    }
-
-    fn user(&self, name: &str) -> UserId {
-        UserId::new(self.text(name)).unwrap()
-    }
-
-    fn id(&self, name: &str) -> MessageId {
-        MessageId::from_bytes(self.array(name)).unwrap()
-    }
-
-    fn body(&self) -> Body {
-        let body = self.at("body");
-        let kind = BodyKind(body.u16("kind") as u8);
-        let bytes = match body.0["text"].as_str() {
-            Some(text) => text.as_bytes().to_vec(),
-            None => unhex(body.text("hex")),
-        };
-        Body::new(kind, Bytes::from(bytes)).unwrap()
-    }
-
-    fn refusal(&self) -> Refusal {
-        let code = ErrorCode::from_number(self.u16("code")).unwrap();
-        assert_eq!(self.flag("retryable"), code.is_retryable());
-        Refusal { code, retry_after_ms: self.u32("retry_after_ms") }
-    }
-
-    fn list(&self, name: &str) -> impl Iterator<Item = Fields<'a>> + use<'a> {
-        self.0[name].as_array().unwrap().iter().map(Fields)
     }
 }

@@ -4,21 +4,26 @@ use bytes::Bytes;
 use iris_protocol::acknowledge::Acknowledge;
 use iris_protocol::authenticate::{Authenticate, Ready};
 use iris_protocol::batch::BatchItem;
+use iris_protocol::done::Done;
 use iris_protocol::drain::{Closed, Drain};
 use iris_protocol::hello::{ClientHello, ServerHello};
 use iris_protocol::list_conversations::{Conversations, List};
+use iris_protocol::list_devices::{Devices, ListDevices};
 use iris_protocol::ping::{Ping, Pong};
 use iris_protocol::read_history::{HistoryBatch, HistoryEnd, HistoryItem, Read};
 use iris_protocol::read_inbox::{Delivery, Gap, OwnSent, PageEnd, Sync, SyncNeeded};
 use iris_protocol::refusal::Refused;
+use iris_protocol::rename_device::Rename;
+use iris_protocol::revoke_device::Revoke;
 use iris_protocol::send_message::{Send, SendResult};
 use iris_protocol::{Capabilities, ClientFrame, DrainHint, ServerFrame, ServerLimits, Versions};
 use iris_types::request::{
-    Attached, ConversationPage, HistoryFrom, ListConversations, ReadHistory, RequestId, SendMessage, Sent,
+    Attached, ConversationPage, HistoryFrom, ListConversations, ReadHistory, RenameDevice, RequestId,
+    RevokeDevice, SendMessage, Sent,
 };
 use iris_types::{
-    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, ErrorCode, HistoryEntry, InboxMessage,
-    MessageId, Offset, Refusal, Seq, Timestamp, UserId,
+    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, DeviceLabel, DeviceSummary, ErrorCode,
+    HistoryEntry, InboxMessage, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
 };
 
 /// 2026-01-01 00:00:00 UTC.
@@ -33,6 +38,8 @@ pub(crate) const EXTENDED: &[(&str, &str, &str)] = &[
     ("Refused", "server", "09000155"),
     ("Delivery", "server", "070003616263"),
     ("Batch", "server", "07000101"),
+    ("RenameDevice", "client", "07000101"),
+    ("Devices", "server", "07000101"),
 ];
 
 /// What is wrong, side, bytes.
@@ -45,6 +52,10 @@ pub(crate) const MALFORMED: &[(&str, &str, &str)] = &[
     ("a flag that is neither 0 nor 1", "client", "07000700000001020064"),
     ("an item of a kind that there is not", "server", "a000030001ff"),
     ("a gap whose last lies before its first", "server", "87001000000000000000050000000000000004"),
+    ("a label with a control character", "client", "0a000a000000010164034f1b4b"),
+    ("a label that is empty", "client", "0a000700000001016400"),
+    ("a revocation of request 0", "client", "0b0006000000000164"),
+    ("an answer to request 0", "server", "91000400000000"),
 ];
 
 fn user(name: &str) -> UserId {
@@ -121,6 +132,17 @@ fn list(request: u32, after: Option<ConversationId>) -> ClientFrame {
     ClientFrame::ListConversations(List { request: RequestId(request), list })
 }
 
+fn rename(request: u32, device: &str, label: &str) -> ClientFrame {
+    let device = DeviceId::new(device).unwrap();
+    let rename = RenameDevice { device, label: DeviceLabel::new(label).unwrap() };
+    ClientFrame::RenameDevice(Rename { request: RequestId(request), rename })
+}
+
+fn revoke(request: u32, device: &str) -> ClientFrame {
+    let revoke = RevokeDevice { device: DeviceId::new(device).unwrap() };
+    ClientFrame::RevokeDevice(Revoke { request: RequestId(request), revoke })
+}
+
 pub(crate) fn client() -> Vec<ClientFrame> {
     vec![
         ClientFrame::Hello(ClientHello { versions: Versions::ALL, capabilities: Capabilities(0) }),
@@ -146,6 +168,9 @@ pub(crate) fn client() -> Vec<ClientFrame> {
         list(8, None),
         list(9, Some(conversation())),
         ClientFrame::Ping(Ping { token: 0x0102_0304 }),
+        ClientFrame::ListDevices(ListDevices { request: RequestId(12) }),
+        rename(13, "phone", "Alice's phone 📱"),
+        revoke(14, "laptop"),
         ClientFrame::SendBatch(vec![Ok(send(10, None, text("one"))), Ok(send(11, Some(id(10)), opaque()))]),
     ]
 }
@@ -172,6 +197,20 @@ fn history_end(more: bool) -> ServerFrame {
 fn conversations(request: u32, items: Vec<ConversationSummary>, more: bool) -> ServerFrame {
     let page = ConversationPage { items, more };
     ServerFrame::Conversations(Conversations { request: RequestId(request), page })
+}
+
+fn device(name: &str, label: Option<&str>, online: bool) -> DeviceSummary {
+    DeviceSummary {
+        device: DeviceId::new(name).unwrap(),
+        label: label.map(|label| DeviceLabel::new(label).unwrap()),
+        registered_at: Timestamp(START),
+        last_login: Timestamp(START + 60_000),
+        online,
+    }
+}
+
+fn devices(request: u32, items: Vec<DeviceSummary>) -> ServerFrame {
+    ServerFrame::Devices(Devices { request: RequestId(request), items })
 }
 
 pub(crate) fn server() -> Vec<ServerFrame> {
@@ -205,6 +244,9 @@ pub(crate) fn server() -> Vec<ServerFrame> {
         ServerFrame::Drain(Drain { hint }),
         ServerFrame::Closed(Closed { refusal: Refusal::new(ErrorCode::Replaced) }),
         ServerFrame::Closed(Closed { refusal: Refusal::after(ErrorCode::Draining, 500) }),
+        devices(12, Vec::new()),
+        devices(12, vec![device("phone", Some("Alice's phone 📱"), true), device("laptop", None, false)]),
+        ServerFrame::Done(Done { request: RequestId(13) }),
         ServerFrame::Batch(vec![
             BatchItem::Sent(result(10, Some(21))),
             BatchItem::Delivery(delivery(22, "bob", text("hello"))),

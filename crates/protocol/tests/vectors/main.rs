@@ -7,13 +7,15 @@
 
 mod fields;
 mod frames;
+mod items;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use fields::{client_from_json, client_to_json, hex, server_from_json, server_to_json, unhex};
+use fields::{client_from_json, client_to_json, server_from_json, server_to_json};
 use iris_protocol::{ClientFrame, DecodeError, ServerFrame, opcode};
 use iris_types::limits::FRAME_PAYLOAD_BYTES_MAX;
+use items::{hex, unhex};
 use serde_json::{Value, json};
 
 fn file() -> PathBuf {

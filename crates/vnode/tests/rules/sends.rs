@@ -50,6 +50,7 @@ fn a_send_is_new_known_or_refused() {
         Lookups { first: Some(first), ..Lookups::default() }
     };
     let previous = Lookups { previous: true, ..Lookups::default() };
+    let ended = Lookups { is_ended: true, ..Lookups::default() };
     let cases = [
         ("new", Side::Lower, send(6, "six", None), none, Ok((6, 10))),
         ("a retry before the commit", Side::Lower, send(5, "five", None), none, Ok((5, 9))),
@@ -73,6 +74,14 @@ fn a_send_is_new_known_or_refused() {
             none,
             Err((ErrorCode::OutOfOrder, 9)),
         ),
+        (
+            "new, of a revoked device",
+            Side::Lower,
+            send(6, "six", None),
+            ended,
+            Err((ErrorCode::DeviceRevoked, 9)),
+        ),
+        ("a retry of a revoked device", Side::Lower, send(5, "five", None), ended, Ok((5, 9))),
         ("a retry is not asked for more", Side::Lower, send(5, "five", Some(77)), none, Ok((5, 9))),
     ];
     for (name, side, send, lookups, expected) in cases {

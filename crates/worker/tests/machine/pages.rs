@@ -1,5 +1,7 @@
-use iris_types::request::{Answer, HistoryFrom, ListConversations, ReadHistory, Request, SendMessage};
-use iris_types::{ErrorCode, Offset, Seq};
+use iris_types::request::{
+    Answer, HistoryFrom, ListConversations, ReadHistory, RenameDevice, Request, RevokeDevice, SendMessage,
+};
+use iris_types::{DeviceLabel, ErrorCode, Offset, Seq};
 use iris_worker::WorkerLimits;
 
 use crate::world::*;
@@ -77,6 +79,8 @@ fn strangers_see_their_own_empty_conversation() {
 fn no_request_of_a_stranger_shows_or_changes_what_is_others() {
     let mut world = filled(3, WorkerLimits::default());
     world.attach("mallory");
+    let login = world.login("a", "a");
+    world.attach_as(session("a/a"), login);
     let before = (world.history("a", "b", 9), world.inbox("a", 0), world.inbox("b", 0));
     // The id of a message between the two, which says nothing about it to others.
     let entries = world.ask("a", Request::ReadHistory(history_of("b")));
@@ -91,6 +95,9 @@ fn no_request_of_a_stranger_shows_or_changes_what_is_others() {
         Request::ReadHistory(history_of("a")),
         Request::ReadHistory(history_of("b")),
         Request::ListConversations(ListConversations { after: None, limit: 9 }),
+        Request::ListDevices,
+        Request::RenameDevice(RenameDevice { device: device("a"), label: DeviceLabel::new("x").unwrap() }),
+        Request::RevokeDevice(RevokeDevice { device: device("a") }),
     ];
     for request in kinds {
         let shown = match &request {
@@ -101,6 +108,9 @@ fn no_request_of_a_stranger_shows_or_changes_what_is_others() {
             Request::ReadInbox { .. } => "InboxPage",
             Request::ReadHistory(_) => "HistoryPage",
             Request::ListConversations(_) => "Conversations",
+            Request::ListDevices => "Devices",
+            // Only the own devices have names; her device is called like that.
+            Request::RenameDevice(_) | Request::RevokeDevice(_) => "Refused",
         };
         let answer = format!("{:?}", world.ask("mallory", request));
         assert!(answer.starts_with(shown), "{shown}: {answer}");

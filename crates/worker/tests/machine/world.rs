@@ -229,19 +229,35 @@ impl World {
     }
 
     pub(crate) fn request(&mut self, index: usize, from: &str, request: Request) -> RequestId {
+        self.request_as(index, (from, "d", session(from)), request)
+    }
+
+    /// By any device over any session.
+    pub(crate) fn request_as(
+        &mut self,
+        index: usize,
+        (from, device, session): (&str, &str, SessionId),
+        request: Request,
+    ) -> RequestId {
         self.requests += 1;
         let id = RequestId(self.requests);
-        let (session, user, device) = (session(from), user(from), device("d"));
+        let (user, device) = (user(from), self::device(device));
         self.tell(index, Input::Request { session, user, device, id, request });
         id
     }
 
     pub(crate) fn ask(&mut self, from: &str, request: Request) -> Answer {
+        self.ask_as((from, "d", session(from)), request)
+    }
+
+    pub(crate) fn ask_as(&mut self, who: (&str, &str, SessionId), request: Request) -> Answer {
+        let lower = |other: &UserId| user(who.0).min(other.clone());
         let index = match &request {
-            Request::ReadHistory(read) => self.worker_of(&user(from).min(read.with.clone())),
-            _ => self.worker_of(&user(from)),
+            Request::ReadHistory(read) => self.worker_of(&lower(&read.with)),
+            Request::SendMessage(send) => self.worker_of(&lower(&send.to)),
+            _ => self.worker_of(&user(who.0)),
         };
-        let id = self.request(index, from, request);
+        let id = self.request_as(index, who, request);
         self.run();
         self.answer(id).expect("an answer")
     }
