@@ -57,7 +57,7 @@ pub fn decide(
         return repeat(conversation, send.id, first, hash, after);
     }
     let checked = check_id(send.id, now, lookups)
-        .and_then(|()| if lookups.is_ended { Err(ErrorCode::DeviceRevoked) } else { Ok(()) })
+        .and_then(|()| check_device(lookups))
         .and_then(|()| check_previous(conversation, side, send, lookups));
     if let Err(code) = checked {
         return Decision::Refused { code, after: conversation.touched };
@@ -118,6 +118,11 @@ fn check_id(id: MessageId, now: Timestamp, lookups: Lookups) -> Result<(), Error
     } else {
         Ok(())
     }
+}
+
+/// Behind the window of ids: of an older one nobody knows whether it was taken before.
+const fn check_device(lookups: Lookups) -> Result<(), ErrorCode> {
+    if lookups.is_ended { Err(ErrorCode::DeviceRevoked) } else { Ok(()) }
 }
 
 fn check_previous(
