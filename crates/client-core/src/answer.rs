@@ -86,8 +86,16 @@ impl ClientCore {
                     self.queries.conversation_page(query, page, &mut self.draft);
                 }
             }
-            // Nothing asks for these yet.
-            Told::Devices { .. } | Told::Done { .. } => {}
+            Told::Devices { request, items } => {
+                if let Some(Asked::Query(query)) = self.requests.answered(request) {
+                    self.queries.device_list(query, items, &mut self.draft);
+                }
+            }
+            Told::Done { request } => {
+                if let Some(Asked::Query(query)) = self.requests.answered(request) {
+                    self.queries.done(query, &mut self.draft);
+                }
+            }
             Told::Drain(hint) => self.link.drain(hint, now.monotonic, &mut self.random),
             Told::Pong => {}
             Told::Closed { refusal, by_server } => self.closed(refusal, by_server, now),

@@ -4,14 +4,15 @@ use bytes::Bytes;
 use iris_protocol::Capabilities;
 use iris_protocol::client::{ClientConfig, ClientConnection};
 use iris_types::limits::NONCE_BYTES;
-use iris_types::{InboxMessage, MessageId, Monotonic};
+use iris_types::request::{RenameDevice, RevokeDevice};
+use iris_types::{DeviceId, DeviceLabel, InboxMessage, MessageId, Monotonic};
 
 use crate::clock::ServerClock;
 use crate::draft::{After, Draft};
 use crate::inbox::{Inbox, OwnSent};
 use crate::link::Link;
 use crate::outbox::{Attempt, Outbox};
-use crate::query::{Queries, Question};
+use crate::query::{Change, Queries, Question};
 use crate::request::{Asked, Requests};
 use crate::{
     ClientEvent, Config, HistoryQuestion, Mark, NewMessage, Now, Outcome, Output, QueryError, QueryNumber,
@@ -124,6 +125,32 @@ impl ClientCore {
     /// [`QueryError`] when too many questions are open.
     pub fn conversations(&mut self) -> Result<QueryNumber, QueryError> {
         self.queries.conversations()
+    }
+
+    /// Asks for the user's devices.
+    ///
+    /// # Errors
+    /// [`QueryError`] when too many questions are open.
+    pub fn devices(&mut self) -> Result<QueryNumber, QueryError> {
+        self.queries.devices()
+    }
+
+    /// Gives one of the user's devices a label: what people see of it. Await the answer before the next label of
+    /// the same device: a retry could put the older one last.
+    ///
+    /// # Errors
+    /// [`QueryError`] when too many questions are open.
+    pub fn rename_device(&mut self, device: DeviceId, label: DeviceLabel) -> Result<QueryNumber, QueryError> {
+        self.queries.change(Change::Rename(RenameDevice { device, label }))
+    }
+
+    /// Ends one of the user's devices for ever. When it is this one, [`ClientEvent::Stopped`] follows, also in
+    /// place of the answer, should that be lost.
+    ///
+    /// # Errors
+    /// [`QueryError`] when too many questions are open.
+    pub fn revoke_device(&mut self, device: DeviceId) -> Result<QueryNumber, QueryError> {
+        self.queries.change(Change::Revoke(RevokeDevice { device }))
     }
 
     /// The application took the event of this mark. Entries count up to the mark.
@@ -259,6 +286,9 @@ impl ClientCore {
             match question {
                 Question::History(read) => connection.read_history(request, &read),
                 Question::Conversations(list) => connection.list_conversations(request, &list),
+                Question::Devices => connection.list_devices(request),
+                Question::Change(Change::Rename(rename)) => connection.rename_device(request, &rename),
+                Question::Change(Change::Revoke(revoke)) => connection.revoke_device(request, &revoke),
             }
         }
     }

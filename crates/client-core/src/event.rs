@@ -4,7 +4,8 @@ use std::num::NonZeroU64;
 
 use iris_types::request::HistoryFrom;
 use iris_types::{
-    ConversationId, ConversationSummary, HistoryEntry, InboxMessage, Monotonic, Offset, Refusal, UserId,
+    ConversationId, ConversationSummary, DeviceSummary, HistoryEntry, InboxMessage, Monotonic, Offset,
+    Refusal, UserId,
 };
 
 use crate::{SendNumber, Settled, StoreOperation, StoreToken};
@@ -61,6 +62,10 @@ pub enum ClientEvent {
     HistoryEnd { query: QueryNumber, with: UserId, count: u64, more: bool },
     /// The list of conversations, ascending by id, complete.
     Conversations { query: QueryNumber, items: Vec<ConversationSummary> },
+    /// The user's devices, in the order of their first logins.
+    Devices { query: QueryNumber, items: Vec<DeviceSummary> },
+    /// The change that was asked for is durable.
+    Done { query: QueryNumber },
     /// The question was refused for good.
     QueryFailed { query: QueryNumber, refusal: Refusal },
     /// The login or the connection was refused; the machine goes on by itself.

@@ -20,7 +20,7 @@
 //! - Within a conversation messages come ascending by `seq`.
 //!
 //! Start reading at `core.rs`; the parts are `answer.rs` (what the server says), `link.rs` (login, reconnect), `outbox.rs` (sends), `inbox.rs`
-//! (entries, cursor) and `query.rs` (history, list of conversations).
+//! (entries, cursor) and `query.rs` (history, list of conversations, devices).
 
 mod answer;
 mod backoff;

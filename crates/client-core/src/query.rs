@@ -1,12 +1,15 @@
-//! Questions: history and the list of conversations, paged to any length and asked again after a reconnect.
+//! Questions: history, the list of conversations, the user's devices and what is to become of them. Pages go on to
+//! any length, and everything is asked again after a reconnect.
 
 use std::collections::BTreeMap;
 
 use iris_types::limits::{ID_AHEAD_MS_MAX, PAGE_ITEMS_MAX, QUERIES_MAX};
-use iris_types::request::{ConversationPage, HistoryFrom, HistoryPage, ListConversations, ReadHistory};
+use iris_types::request::{
+    ConversationPage, HistoryFrom, HistoryPage, ListConversations, ReadHistory, RenameDevice, RevokeDevice,
+};
 use iris_types::{
-    ConversationId, ConversationSummary, ErrorCode, HistoryEntry, MessageId, Monotonic, Refusal, Seq,
-    Timestamp, UserId,
+    ConversationId, ConversationSummary, DeviceSummary, ErrorCode, HistoryEntry, MessageId, Monotonic,
+    Refusal, Seq, Timestamp, UserId,
 };
 
 use crate::backoff::Retry;
@@ -42,6 +45,8 @@ enum State {
 enum Kind {
     History { with: UserId, plan: Plan, count: u64 },
     Conversations { items: Vec<ConversationSummary> },
+    Devices,
+    Change(Change),
     Lookup { send: InDoubt, before: Option<Seq> },
 }
 
@@ -68,6 +73,16 @@ enum More {
 pub(crate) enum Question {
     History(ReadHistory),
     Conversations(ListConversations),
+    Devices,
+    Change(Change),
+}
+
+/// A change that is answered with nothing but that it is done. Doing it twice has the same end, so it is asked for
+/// again like a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Rename(RenameDevice),
+    Revoke(RevokeDevice),
 }
 
 /// How the look-up of a send in doubt ended.
@@ -95,6 +110,14 @@ impl Queries {
 
     pub(crate) fn conversations(&mut self) -> Result<QueryNumber, QueryError> {
         self.add(Kind::Conversations { items: Vec::new() })
+    }
+
+    pub(crate) fn devices(&mut self) -> Result<QueryNumber, QueryError> {
+        self.add(Kind::Devices)
+    }
+
+    pub(crate) fn change(&mut self, change: Change) -> Result<QueryNumber, QueryError> {
+        self.add(Kind::Change(change))
     }
 
     /// Looks for a send in its conversation. Never refused: there is at most one per recipient.
@@ -174,6 +197,18 @@ impl Queries {
         }
     }
 
+    pub(crate) fn device_list(&mut self, query: QueryNumber, items: Vec<DeviceSummary>, draft: &mut Draft) {
+        if self.queries.remove(&query).is_some() {
+            draft.event(ClientEvent::Devices { query, items });
+        }
+    }
+
+    pub(crate) fn done(&mut self, query: QueryNumber, draft: &mut Draft) {
+        if self.queries.remove(&query).is_some() {
+            draft.event(ClientEvent::Done { query });
+        }
+    }
+
     pub(crate) fn history_page(
         &mut self,
         number: QueryNumber,
@@ -205,7 +240,7 @@ impl Queries {
                 let ended = found.is_some();
                 (found, ended)
             }
-            Kind::Conversations { .. } => (None, false),
+            Kind::Conversations { .. } | Kind::Devices | Kind::Change(_) => (None, false),
         };
         if ended {
             self.queries.remove(&number);
@@ -242,6 +277,8 @@ impl Kind {
                 let after = items.last().map(|item| item.conversation);
                 Question::Conversations(ListConversations { after, limit: PAGE_ITEMS_MAX as u16 })
             }
+            Self::Devices => Question::Devices,
+            Self::Change(change) => Question::Change(change.clone()),
             Self::Lookup { send, before } => {
                 let from = before.map_or(HistoryFrom::Latest, HistoryFrom::Before);
                 let limit = PAGE_ITEMS_MAX as u16;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use iris_client_core::{ClientCore, Config, HistoryQuestion, NewMessage, QueryNumber, SendNumber};
 use iris_types::limits::CLIENT_CALLS_MAX;
-use iris_types::{Body, BodyKind, UserId};
+use iris_types::{Body, BodyKind, DeviceId, DeviceLabel, UserId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Clock, random_seed};
@@ -89,6 +89,44 @@ impl Client {
     /// [`ClientError::Query`] when too many questions are open.
     pub async fn conversations(&self) -> Result<QueryNumber, ClientError> {
         let asked = self.call(|reply| Command::Conversations { reply }).await?;
+        Ok(asked?)
+    }
+
+    /// Asks for the user's devices: names, labels, first and last logins, which are connected. They come as an
+    /// event of this number.
+    ///
+    /// # Errors
+    /// [`ClientError::Query`] when too many questions are open.
+    pub async fn devices(&self) -> Result<QueryNumber, ClientError> {
+        let asked = self.call(|reply| Command::Devices { reply }).await?;
+        Ok(asked?)
+    }
+
+    /// Gives one of the user's devices a label, which is what people see of it; its name stays. `ClientEvent::Done`
+    /// of this number says that it is durable. Await it before the next label of the same device: a retry could put
+    /// the older one last.
+    ///
+    /// # Errors
+    /// [`ClientError::Query`] when too many questions are open.
+    pub async fn rename_device(
+        &self,
+        device: &DeviceId,
+        label: DeviceLabel,
+    ) -> Result<QueryNumber, ClientError> {
+        let device = device.clone();
+        let asked = self.call(|reply| Command::RenameDevice { device, label, reply }).await?;
+        Ok(asked?)
+    }
+
+    /// Ends one of the user's devices for ever: it is disconnected, stops for good (`ClientEvent::Stopped` with
+    /// `device_revoked`), and its name is never accepted again. `ClientEvent::Done` of this number says that it is
+    /// durable. When it is this device, it stops as well, also without that event, should the answer be lost.
+    ///
+    /// # Errors
+    /// [`ClientError::Query`] when too many questions are open.
+    pub async fn revoke_device(&self, device: &DeviceId) -> Result<QueryNumber, ClientError> {
+        let device = device.clone();
+        let asked = self.call(|reply| Command::RevokeDevice { device, reply }).await?;
         Ok(asked?)
     }
 

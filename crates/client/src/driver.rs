@@ -12,6 +12,7 @@ use iris_client_core::{
     ClientCore, ClientEvent, HistoryQuestion, NewMessage, Output, QueryError, QueryNumber, SendError,
     SendNumber, StoreOperation, StoreToken,
 };
+use iris_types::{DeviceId, DeviceLabel};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -22,12 +23,18 @@ use crate::events::EventQueue;
 use crate::transport::{Moved, Transport};
 use crate::{Closed, ConnectError, DatabaseError, Event};
 
+/// Where the number of a question goes.
+type QueryReply = oneshot::Sender<Result<QueryNumber, QueryError>>;
+
 /// What the application asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
     Send { message: NewMessage, reply: oneshot::Sender<Result<SendNumber, SendError>> },
-    History { question: HistoryQuestion, reply: oneshot::Sender<Result<QueryNumber, QueryError>> },
-    Conversations { reply: oneshot::Sender<Result<QueryNumber, QueryError>> },
+    History { question: HistoryQuestion, reply: QueryReply },
+    Conversations { reply: QueryReply },
+    Devices { reply: QueryReply },
+    RenameDevice { device: DeviceId, label: DeviceLabel, reply: QueryReply },
+    RevokeDevice { device: DeviceId, reply: QueryReply },
     Close { deadline: Duration, reply: oneshot::Sender<Closed> },
 }
 
@@ -195,6 +202,13 @@ impl Driver {
             },
             Some(Command::History { question, reply }) => drop(reply.send(self.core.history(question))),
             Some(Command::Conversations { reply }) => drop(reply.send(self.core.conversations())),
+            Some(Command::Devices { reply }) => drop(reply.send(self.core.devices())),
+            Some(Command::RenameDevice { device, label, reply }) => {
+                let _ = reply.send(self.core.rename_device(device, label));
+            }
+            Some(Command::RevokeDevice { device, reply }) => {
+                let _ = reply.send(self.core.revoke_device(device));
+            }
             Some(Command::Close { deadline, reply }) => self.close(deadline, Some(reply)),
             // Every handle is gone: nobody can ask for anything any more.
             None => self.close(Duration::ZERO, None),

@@ -185,6 +185,8 @@ const fn is_answer(event: &Event) -> bool {
         Event::Machine(
             ClientEvent::HistoryEnd { .. }
                 | ClientEvent::Conversations { .. }
+                | ClientEvent::Devices { .. }
+                | ClientEvent::Done { .. }
                 | ClientEvent::QueryFailed { .. }
                 | ClientEvent::Stopped(_)
         ) | Event::DatabaseFailed(_)

@@ -71,8 +71,8 @@ pub use iris_client_core::{
 pub use iris_protocol::Versions;
 pub use iris_types::request::HistoryFrom;
 pub use iris_types::{
-    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, ErrorCode, HistoryEntry, InboxMessage,
-    MessageId, Offset, Refusal, Seq, Timestamp, UserId,
+    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, DeviceLabel, DeviceSummary, ErrorCode,
+    HistoryEntry, InboxMessage, InvalidLabel, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
 };
 pub use options::{Options, Trust};
 pub use token::TokenSource;

@@ -8,8 +8,8 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use iris_client::{
-    Client, ClientError, ClientEvent, ConnectError, DatabaseError, Event, Events, HistoryFrom,
-    HistoryQuestion, Outcome, Seq, Trust,
+    Client, ClientError, ClientEvent, ConnectError, DatabaseError, DeviceId, DeviceLabel, ErrorCode, Event,
+    Events, HistoryFrom, HistoryQuestion, Outcome, QueryNumber, Seq, Trust,
 };
 use served::{Served, user};
 
@@ -159,6 +159,38 @@ async fn history_and_conversations_are_asked_for() {
     });
     let items = items.await;
     assert_eq!((items.len(), items[0].last_seq), (1, Seq(20)));
+}
+
+#[tokio::test]
+async fn devices_are_listed_renamed_and_revoked() {
+    let served = Served::start().await;
+    served.has_device("phone");
+    let (alice, mut events) = Client::connect(served.options("alice", "laptop")).await.unwrap();
+    let (phone, tablet) = (DeviceId::new("phone").unwrap(), DeviceId::new("tablet").unwrap());
+    let label = DeviceLabel::new("Büro").unwrap();
+    let answer = async |events: &mut Events, asked: QueryNumber| {
+        find(events, |event| match event {
+            ClientEvent::Devices { query, items } if *query == asked => {
+                Some(Ok(items.iter().map(|item| (item.device.clone(), item.label.clone())).collect()))
+            }
+            ClientEvent::Done { query } if *query == asked => Some(Ok(Vec::new())),
+            ClientEvent::QueryFailed { query, refusal } if *query == asked => Some(Err(refusal.code)),
+            _ => None,
+        })
+        .await
+    };
+    let renamed = alice.rename_device(&phone, label.clone()).await.unwrap();
+    assert_eq!(answer(&mut events, renamed).await, Ok(vec![]));
+    let listed = alice.devices().await.unwrap();
+    assert_eq!(answer(&mut events, listed).await, Ok(vec![(phone.clone(), Some(label))]));
+    for (device, expected) in
+        [(&tablet, Err(ErrorCode::UnknownDevice)), (&phone, Ok(vec![])), (&phone, Ok(vec![]))]
+    {
+        let revoked = alice.revoke_device(device).await.unwrap();
+        assert_eq!(answer(&mut events, revoked).await, expected, "{device}");
+    }
+    let listed = alice.devices().await.unwrap();
+    assert_eq!(answer(&mut events, listed).await, Ok(vec![]));
 }
 
 #[tokio::test]

@@ -58,6 +58,7 @@ impl World {
             ClientEvent::Refused(refusal) => {
                 self.recorder.note(|| format!("device {} is refused: {refusal}", device.0));
             }
+            ClientEvent::Devices { .. } | ClientEvent::Done { .. } => {}
             ClientEvent::Ready | ClientEvent::Accepted { .. } | ClientEvent::Disconnected => {}
         }
         let core = self.devices.get_mut(index).and_then(|process| process.core.as_mut());

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use iris_types::limits::{DEDUP_WINDOW_MS, ID_AHEAD_MS_MAX};
 use iris_types::request::{
     Answer, Attached, ConversationPage, HistoryFrom, HistoryPage, InboxPage, ListConversations, ReadHistory,
-    Request, SendMessage, Sent,
+    RenameDevice, Request, RevokeDevice, SendMessage, Sent,
 };
 use iris_types::{
-    Body, ConversationId, ConversationSummary, DeviceId, ErrorCode, HistoryEntry, InboxEntry, InboxItem,
-    InboxMessage, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
+    Body, ConversationId, ConversationSummary, DeviceId, DeviceSummary, ErrorCode, HistoryEntry, InboxEntry,
+    InboxItem, InboxMessage, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
 };
 
 type Key = (ConversationId, UserId, MessageId);
@@ -29,6 +29,9 @@ pub(crate) struct Server {
     pub(crate) refuse_sends: VecDeque<Option<Refusal>>,
     /// The next questions and syncs are refused so.
     pub(crate) refuse_reads: VecDeque<Refusal>,
+    /// Of whoever asks.
+    pub(crate) devices: Vec<DeviceSummary>,
+    pub(crate) revoked: Vec<DeviceId>,
     /// Entries in one page.
     pub(crate) page_items: usize,
     /// Results do not tell their place in the inbox.
@@ -66,8 +69,16 @@ impl Server {
             Request::ReadInbox { after } => self.page(user, after),
             Request::ReadHistory(read) => Answer::HistoryPage(self.history_page(user, &read)),
             Request::ListConversations(list) => Answer::Conversations(self.conversations(user, list)),
-            Request::ListDevices | Request::RenameDevice(_) | Request::RevokeDevice(_) => {
-                self.refused(ErrorCode::UnknownDevice)
+            Request::ListDevices => Answer::Devices(self.devices.clone()),
+            Request::RenameDevice(RenameDevice { device, label }) => self.change(&device, |known| {
+                known.label = Some(label);
+            }),
+            Request::RevokeDevice(RevokeDevice { device }) if self.revoked.contains(&device) => Answer::Done,
+            Request::RevokeDevice(RevokeDevice { device }) => {
+                let answer = self.change(&device, |_| {});
+                self.devices.retain(|known| known.device != device);
+                self.revoked.extend((answer == Answer::Done).then_some(device));
+                answer
             }
         };
         (Some(answer), Vec::new())
@@ -147,6 +158,16 @@ impl Server {
         }
         let (sent, pushes) = self.commit(user, Some(device), &send);
         (Some(Answer::Sent(sent)), pushes)
+    }
+
+    fn change(&mut self, device: &DeviceId, change: impl FnOnce(&mut DeviceSummary)) -> Answer {
+        match self.devices.iter_mut().find(|known| known.device == *device) {
+            Some(known) => {
+                change(known);
+                Answer::Done
+            }
+            None => self.refused(ErrorCode::UnknownDevice),
+        }
     }
 
     fn acknowledge(&mut self, user: &UserId, device: &DeviceId, up_to: Offset) -> Option<Answer> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use domain::Server;
-use iris_client::{DeviceId, Options, TokenSource, Trust, UserId, Versions};
+use iris_client::{DeviceId, DeviceSummary, Options, TokenSource, Trust, UserId, Versions};
 use iris_protocol::server::{ServerConfig, ServerConnection, ServerEvent};
 use iris_types::request::Answer;
 use iris_types::{Monotonic, Offset, Timestamp};
@@ -68,6 +68,17 @@ impl Served {
             state_dir: self.state_dir(name, device),
             versions: Versions::ALL,
         }
+    }
+
+    /// The user has a device of this name, wherever it is.
+    pub(crate) fn has_device(&self, name: &str) {
+        self.domain.lock().unwrap().devices.push(DeviceSummary {
+            device: DeviceId::new(name).unwrap(),
+            label: None,
+            registered_at: wall(),
+            last_login: wall(),
+            online: false,
+        });
     }
 
     pub(crate) fn state_dir(&self, name: &str, device: &str) -> PathBuf {

@@ -1,7 +1,7 @@
 //! Commands of `iris chat --json`: one JSON object per line.
 
 use iris_types::message::{Body, BodyKind, InvalidBody, MessageId};
-use iris_types::{Seq, UserId};
+use iris_types::{DeviceId, DeviceLabel, Seq, UserId};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,6 +17,9 @@ pub(crate) enum Command {
     Send { to: UserId, body: Body, id: Option<MessageId> },
     History { with: UserId, limit: u64, from: From },
     Conversations,
+    Devices,
+    RenameDevice { device: DeviceId, label: DeviceLabel },
+    RevokeDevice { device: DeviceId },
     Quit,
 }
 
@@ -33,7 +36,7 @@ pub(crate) enum From {
 pub(crate) enum BadCommand {
     #[error("not a JSON object: {0}")]
     NotAnObject(String),
-    #[error("exactly one of send, history, conversations, quit")]
+    #[error("exactly one of send, history, conversations, devices, device_rename, device_revoke, quit")]
     NotOneCommand,
     #[error("{0}")]
     Fields(String),
@@ -49,6 +52,9 @@ struct Object {
     send: Option<SendFields>,
     history: Option<HistoryFields>,
     conversations: Option<NoFields>,
+    devices: Option<NoFields>,
+    device_rename: Option<RenameFields>,
+    device_revoke: Option<RevokeFields>,
     quit: Option<NoFields>,
     #[serde(rename = "ref")]
     _reference: Option<Value>,
@@ -69,6 +75,19 @@ struct HistoryFields {
     limit: u64,
     before: Option<u64>,
     after: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenameFields {
+    device: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RevokeFields {
+    device: String,
 }
 
 #[derive(Deserialize)]
@@ -96,11 +115,19 @@ impl Line {
 
 impl Object {
     fn command(self) -> Result<Command, BadCommand> {
-        match (self.send, self.history, self.conversations, self.quit) {
-            (Some(fields), None, None, None) => fields.command(),
-            (None, Some(fields), None, None) => fields.command(),
-            (None, None, Some(NoFields {}), None) => Ok(Command::Conversations),
-            (None, None, None, Some(NoFields {})) => Ok(Command::Quit),
+        let plain = |fields: Option<NoFields>, command: Command| fields.map(|NoFields {}| Ok(command));
+        let given = [
+            self.send.map(SendFields::command),
+            self.history.map(HistoryFields::command),
+            plain(self.conversations, Command::Conversations),
+            plain(self.devices, Command::Devices),
+            self.device_rename.map(RenameFields::command),
+            self.device_revoke.map(RevokeFields::command),
+            plain(self.quit, Command::Quit),
+        ];
+        let mut given = given.into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some(only), None) => only,
             _ => Err(BadCommand::NotOneCommand),
         }
     }
@@ -128,6 +155,24 @@ impl HistoryFields {
         };
         Ok(Command::History { with: user("with", &self.with)?, limit: self.limit, from })
     }
+}
+
+impl RenameFields {
+    fn command(self) -> Result<Command, BadCommand> {
+        let label = DeviceLabel::new(&self.name);
+        let label = label.map_err(|error| BadCommand::Fields(format!("name: {error}")))?;
+        Ok(Command::RenameDevice { device: device(&self.device)?, label })
+    }
+}
+
+impl RevokeFields {
+    fn command(self) -> Result<Command, BadCommand> {
+        Ok(Command::RevokeDevice { device: device(&self.device)? })
+    }
+}
+
+fn device(name: &str) -> Result<DeviceId, BadCommand> {
+    DeviceId::new(name).map_err(|error| BadCommand::Fields(format!("device: {error}")))
 }
 
 fn user(field: &str, name: &str) -> Result<UserId, BadCommand> {
@@ -163,6 +208,14 @@ mod tests {
             history(From::After(Seq(0)))
         );
         assert_eq!(command(r#"{"conversations": {}}"#), Command::Conversations);
+        assert_eq!(command(r#"{"devices": {}}"#), Command::Devices);
+        let device = DeviceId::new("phone").unwrap();
+        let label = DeviceLabel::new("Büro").unwrap();
+        assert_eq!(
+            command(r#"{"device_rename": {"device": "phone", "name": "Büro"}}"#),
+            Command::RenameDevice { device: device.clone(), label }
+        );
+        assert_eq!(command(r#"{"device_revoke": {"device": "phone"}}"#), Command::RevokeDevice { device });
         assert_eq!(command(r#"{"quit": {}}"#), Command::Quit);
     }
 
@@ -179,6 +232,10 @@ mod tests {
             (r#"{"quit": {}, "conversations": {}, "ref": 4}"#, Some(4)),
             (r#"{"quit": {"now": 1}, "ref": 5}"#, Some(5)),
             (r#"{"history": {"with": "bob", "limit": 1, "before": 2, "after": 1}, "ref": 6}"#, Some(6)),
+            (r#"{"device_rename": {"device": "phone", "name": ""}, "ref": 7}"#, Some(7)),
+            (r#"{"device_rename": {"device": "phone", "name": "a\u001bb"}, "ref": 8}"#, Some(8)),
+            (r#"{"device_revoke": {"device": "p hone"}, "ref": 9}"#, Some(9)),
+            (r#"{"devices": {}, "device_revoke": {"device": "phone"}, "ref": 10}"#, Some(10)),
         ] {
             let line = Line::parse(text);
             assert!(line.command.is_err(), "{text}");

@@ -7,8 +7,8 @@ use std::num::NonZeroU64;
 use anyhow::Result;
 use bytes::Bytes;
 use iris_client::{
-    Client, ClientError, ClientEvent, Event, Events, HistoryFrom, HistoryQuestion, NewMessage, Outcome,
-    QueryNumber, Refusal, Settled,
+    Client, ClientError, ClientEvent, DeviceLabel, DeviceSummary, Event, Events, HistoryFrom,
+    HistoryQuestion, InboxMessage, NewMessage, Outcome, QueryNumber, Refusal, Settled,
 };
 use iris_types::message::InvalidBody;
 use iris_types::{BodyKind, ErrorCode};
@@ -80,6 +80,9 @@ async fn act(client: &Client, writer: &mut Writer, line: Line) -> Result<bool> {
             client.history(HistoryQuestion { with, from, limit }).await
         }
         Command::Conversations => client.conversations().await,
+        Command::Devices => client.devices().await,
+        Command::RenameDevice { device, label } => client.rename_device(&device, label).await,
+        Command::RevokeDevice { device } => client.revoke_device(&device).await,
     };
     match query {
         Ok(number) => {
@@ -139,20 +142,7 @@ impl Writer {
             ClientEvent::Synced => line("synced", json!({}), None),
             ClientEvent::Accepted { .. } => Ok(()),
             ClientEvent::Settled(settled) => self.settled(settled),
-            ClientEvent::Message { message, .. } => {
-                let mut fields = json!({
-                    "id": message.id.to_string(),
-                    "conversation": message.conversation.to_string(),
-                    "seq": message.seq.0,
-                    "from": message.from.as_str(),
-                    "sent_at": message.sent_at.0,
-                });
-                put_body(&mut fields, &message.body);
-                if message.from.as_str() == self.user {
-                    fields["to"] = message.with.as_str().into();
-                }
-                line("message", fields, None)
-            }
+            ClientEvent::Message { message, .. } => self.message(&message),
             ClientEvent::Gap { first, last } => line("gap", json!({"first": first.0, "last": last.0}), None),
             ClientEvent::HistoryPage { query, conversation, entries, .. } => {
                 let reference = self.references.get(&query);
@@ -186,6 +176,11 @@ impl Writer {
                     .collect();
                 line("conversations", json!({"items": items}), self.references.remove(&query).as_ref())
             }
+            ClientEvent::Devices { query, items } => {
+                let items: Vec<_> = items.iter().map(|item| self.device(item)).collect();
+                line("devices", json!({"items": items}), self.references.remove(&query).as_ref())
+            }
+            ClientEvent::Done { query } => line("done", json!({}), self.references.remove(&query).as_ref()),
             ClientEvent::QueryFailed { query, refusal } => {
                 let reference = self.references.remove(&query);
                 self.error(refusal, Fields { reference, ..Fields::default() })
@@ -198,6 +193,32 @@ impl Writer {
             ClientEvent::Stopped(refusal) => self.error(refusal, Fields::default()),
             ClientEvent::Disconnected => line("disconnected", json!({}), None),
         }
+    }
+
+    fn message(&self, message: &InboxMessage) -> Result<()> {
+        let mut fields = json!({
+            "id": message.id.to_string(),
+            "conversation": message.conversation.to_string(),
+            "seq": message.seq.0,
+            "from": message.from.as_str(),
+            "sent_at": message.sent_at.0,
+        });
+        put_body(&mut fields, &message.body);
+        if message.from.as_str() == self.user {
+            fields["to"] = message.with.as_str().into();
+        }
+        line("message", fields, None)
+    }
+
+    fn device(&self, item: &DeviceSummary) -> Value {
+        json!({
+            "device": item.device.as_str(),
+            "label": item.label.as_ref().map(DeviceLabel::as_str),
+            "online": item.online,
+            "registered_at": item.registered_at.0,
+            "last_login": item.last_login.0,
+            "current": item.device.as_str() == self.device,
+        })
     }
 
     fn settled(&self, settled: Settled) -> Result<()> {

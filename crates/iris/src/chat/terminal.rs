@@ -4,7 +4,8 @@ use std::num::NonZeroU64;
 
 use anyhow::Result;
 use iris_client::{
-    Client, ClientEvent, Event, Events, HistoryFrom, HistoryQuestion, Outcome, Settled, UserId,
+    Client, ClientEvent, DeviceId, DeviceLabel, DeviceSummary, Event, Events, HistoryFrom, HistoryQuestion,
+    Outcome, Settled, UserId,
 };
 use iris_types::Timestamp;
 
@@ -15,6 +16,9 @@ const HELP: &str = concat!(
     "  /to USER        whom your lines go to\n",
     "  /history [N]    the last N messages with them (20)\n",
     "  /list           your conversations\n",
+    "  /devices        your devices\n",
+    "  /rename DEVICE LABEL  what people see of one of them\n",
+    "  /revoke DEVICE  end one of them, for ever\n",
     "  /quit           leave; what is not sent yet waits for you",
 );
 
@@ -81,6 +85,17 @@ impl Screen {
                 client.conversations().await?;
             }
             (Some("/history"), count) => self.history(client, count).await?,
+            (Some("/devices"), _) => {
+                client.devices().await?;
+            }
+            (Some("/rename"), name) => rename(client, name, &words.collect::<Vec<_>>().join(" ")).await?,
+            (Some("/revoke"), name) => match name.map(DeviceId::new) {
+                Some(Ok(device)) => {
+                    client.revoke_device(&device).await?;
+                }
+                Some(Err(error)) => println!("! {error}"),
+                None => println!("! /revoke takes a device"),
+            },
             (Some(word), _) if word.starts_with('/') => println!("! {word} is not a command.\n{HELP}"),
             _ => self.send(client, text).await?,
         }
@@ -171,12 +186,32 @@ impl Screen {
                     println!("* {} ({} messages)", item.with, item.last_seq);
                 }
             }
+            ClientEvent::Devices { items, .. } => items.iter().for_each(show_device),
+            ClientEvent::Done { .. } => println!("* done"),
             ClientEvent::QueryFailed { refusal, .. } => println!("! not answered: {refusal}"),
             ClientEvent::Refused(refusal) => println!("* the server says {refusal}; trying again"),
             ClientEvent::Stopped(refusal) => println!("! the server says {refusal}; not trying again"),
             ClientEvent::Synced | ClientEvent::Accepted { .. } => {}
         }
     }
+}
+
+async fn rename(client: &Client, name: Option<&str>, label: &str) -> Result<()> {
+    match (name.map(DeviceId::new), DeviceLabel::new(label)) {
+        (Some(Ok(device)), Ok(label)) => {
+            client.rename_device(&device, label).await?;
+        }
+        (None, _) => println!("! /rename takes a device and a label"),
+        (Some(Err(error)), _) => println!("! {error}"),
+        (_, Err(error)) => println!("! {error}"),
+    }
+    Ok(())
+}
+
+fn show_device(item: &DeviceSummary) {
+    let label = item.label.as_ref().map_or("", DeviceLabel::as_str);
+    let state = if item.online { "online" } else { "offline" };
+    println!("* {} {label} ({state})", item.device);
 }
 
 fn settle(settled: &Settled) {
