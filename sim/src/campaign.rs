@@ -33,6 +33,7 @@ pub const BUGS: &[Bug] = &[
     Bug::GapSilent,
     Bug::PredecessorIgnored,
     Bug::PushNotContiguous,
+    Bug::RevocationNotStored,
     Bug::ClientAcksBeforeStore,
     Bug::ClientRenamesRetry,
     Bug::ClientForgetsShown,

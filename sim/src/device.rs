@@ -1,6 +1,7 @@
 //! A device: the client machine, its local database, and an application that sends, reads and asks.
 
 mod events;
+mod revocation;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -15,6 +16,7 @@ use iris_types::limits::ID_AHEAD_MS_MAX;
 use iris_types::request::HistoryFrom;
 use iris_types::{Body, BodyKind, DeviceId, MessageId, UserId};
 
+use self::revocation::Standing;
 use crate::database::Database;
 use crate::inventory::Inventory;
 use crate::network::{LinkId, pieces};
@@ -37,6 +39,7 @@ pub(crate) struct DeviceProcess {
     /// The last fresh device's task; ordinary devices have none.
     pub(crate) inventory: Option<Inventory>,
     pub(crate) tally: Tally,
+    pub(crate) standing: Standing,
     attempt: u64,
     tick_at: Option<u64>,
     stored_at: u64,
@@ -82,6 +85,7 @@ impl DeviceProcess {
             synced: false,
             inventory: None,
             tally: Tally::default(),
+            standing: Standing::default(),
             attempt: 0,
             tick_at: None,
             stored_at: 0,
@@ -106,8 +110,16 @@ impl DeviceProcess {
         }
     }
 
+    /// Revoked, and it tries no more.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.standing.is_revoked && self.core.is_none()
+    }
+
     /// Nothing to send, store or ask, and all that the inbox held was given out.
     pub(crate) fn is_settled(&self) -> bool {
+        if self.is_retired() {
+            return true;
+        }
         let core_rests = self.core.as_ref().is_some_and(|core| core.is_ready() && core.is_idle());
         core_rests && self.synced && self.database.is_settled()
     }
@@ -118,7 +130,7 @@ impl World {
         let seed = self.random.u64(..);
         let window = self.options.window;
         let Some(process) = self.devices.get_mut(index) else { return };
-        if process.core.is_some() {
+        if process.core.is_some() || process.standing.is_revoked && !self.is_traffic {
             return;
         }
         let config = Config {
@@ -141,6 +153,7 @@ impl World {
         process.synced = false;
         process.tick_at = None;
         process.readings.clear();
+        process.standing.crash();
         let (device, cursor) = (process.device, process.database.cursor());
         let incarnation = process.incarnation;
         self.recorder.note(|| format!("device {} dies", device.0));

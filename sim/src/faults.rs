@@ -23,10 +23,11 @@ pub(crate) enum Fault {
     ClockJump,
     Revocation,
     Days,
+    DeviceRevocation,
 }
 
 impl Fault {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::ServerCrash,
         Self::LinkCut,
         Self::DeviceCrash,
@@ -36,6 +37,7 @@ impl Fault {
         Self::ClockJump,
         Self::Revocation,
         Self::Days,
+        Self::DeviceRevocation,
     ];
 }
 
@@ -57,6 +59,7 @@ impl World {
             Fault::ClockJump => options.clock_jump_every_ms,
             Fault::Revocation => options.revoke_every_ms,
             Fault::Days => options.days_every_ms,
+            Fault::DeviceRevocation => options.revoke_device_every_ms,
         }
     }
 
@@ -95,6 +98,7 @@ impl World {
                 let user = self.random.usize(..usize::from(self.options.users));
                 self.revoke(user_name(user));
             }
+            Fault::DeviceRevocation => self.revoke_some_device(),
             Fault::Days => {
                 // No connection outlives days without a byte.
                 let links: Vec<LinkId> = self.network.links.keys().copied().collect();

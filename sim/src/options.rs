@@ -36,6 +36,8 @@ pub struct Options {
     pub drain_every_ms: u64,
     pub clock_jump_every_ms: u64,
     pub revoke_every_ms: u64,
+    /// A device ends another of its user.
+    pub revoke_device_every_ms: u64,
     /// Days pass in one leap, so that things expire.
     pub days_every_ms: u64,
     /// A crash keeps what was written (the process died, not the machine).
@@ -109,6 +111,7 @@ impl Options {
             window: [1, 4, 32][random.usize(..3)],
             push_window_entries: [2, 8, 4_096][random.usize(..3)],
             slow_read_ms_max: [0, 0, 600][random.usize(..3)],
+            revoke_device_every_ms: often(&mut random, 3, 700..=4_000),
         }
     }
 }

@@ -140,7 +140,7 @@ impl World {
     }
 
     fn end_of_devices(&mut self) {
-        for process in &self.devices {
+        for process in self.devices.iter().filter(|process| !process.is_retired()) {
             self.recorder.fact(process.device, process.incarnation, Fact::Settled);
         }
         let sum = |field: fn(&DeviceProcess) -> u64| self.devices.iter().map(field).sum::<u64>();

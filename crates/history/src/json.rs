@@ -143,6 +143,7 @@ mod tests {
             .read("bob/fresh", "alice", &[("m1", 1)])
             .repeat_ok("alice/a", "m1", true, 1)
             .revoke("alice", 5)
+            .revoke_device("alice/a", "alice/b")
             .settled("bob/b")
             .observed(Observation::Healed { bound_ms: 3 })
             .durable("m1", (0, 1), 1, 1);

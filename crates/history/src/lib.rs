@@ -25,7 +25,7 @@ pub mod violation;
 pub use history::{DeviceInfo, History};
 pub use invariants::{check, check_all};
 pub use record::{
-    Account, Conversation, Device, Fact, HistoryFact, LoginFact, Message, Observation, Record, RepeatFact,
-    RevocationFact, Seen, SendFact, ServerFact, User,
+    Account, Conversation, Device, DeviceRevocationFact, Fact, HistoryFact, LoginFact, Message, Observation,
+    Record, RepeatFact, RevocationFact, Seen, SendFact, ServerFact, User,
 };
 pub use violation::{Invariant, Violation};

@@ -89,6 +89,8 @@ pub enum Fact {
     /// An earlier send was sent once more, after everything else, to see what the answer is.
     Repeat(RepeatFact),
     Revocation(RevocationFact),
+    /// Written by the device that asks.
+    DeviceRevocation(DeviceRevocationFact),
     Server(ServerFact),
     Observed(Observation),
 }
@@ -199,6 +201,14 @@ pub enum RepeatFact {
 pub enum RevocationFact {
     Invoke { user: User, issued_up_to: u64 },
     Ok { user: User, issued_up_to: u64 },
+}
+
+/// The end of a device, asked for by a device of the same user, possibly itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum DeviceRevocationFact {
+    Invoke { device: Device },
+    Ok { device: Device },
 }
 
 /// The server's life, as whoever starts and kills it knows it.

@@ -6,8 +6,8 @@ use iris_types::{ConversationId, DeviceId, UserId};
 use crate::history::{History, body_hash};
 use crate::invariants::check;
 use crate::record::{
-    Conversation, Device, Fact, HistoryFact, LoginFact, Message, Observation, RepeatFact, RevocationFact,
-    Seen, SendFact, User,
+    Conversation, Device, DeviceRevocationFact, Fact, HistoryFact, LoginFact, Message, Observation,
+    RepeatFact, RevocationFact, Seen, SendFact, User,
 };
 use crate::violation::Invariant;
 
@@ -110,6 +110,30 @@ impl Story {
         let fact = Fact::Revocation(RevocationFact::Ok { user, issued_up_to });
         self.history.push(self.t, Device::NOBODY, 0, fact);
         self
+    }
+
+    /// A login on its way to the server.
+    pub(crate) fn login_begin(self, device: &str, nonce: u64) -> Self {
+        let claimed_at = self.t;
+        self.put(device, Fact::Login(LoginFact::Invoke { nonce, claimed_at }))
+    }
+
+    pub(crate) fn login_end(self, device: &str, nonce: u64) -> Self {
+        let (claimed_at, server_time) = (self.t, self.t);
+        let ok = LoginFact::Ok { nonce, claimed_at, issued_at: 0, cursor: 0, last: 0, server_time };
+        self.put(device, Fact::Login(ok))
+    }
+
+    /// One device ends another.
+    pub(crate) fn revoke_device(self, by: &str, device: &str) -> Self {
+        let mut story = self.revoke_device_begin(by, device);
+        let device = story.device(device);
+        story.put(by, Fact::DeviceRevocation(DeviceRevocationFact::Ok { device }))
+    }
+
+    pub(crate) fn revoke_device_begin(mut self, by: &str, device: &str) -> Self {
+        let device = self.device(device);
+        self.put(by, Fact::DeviceRevocation(DeviceRevocationFact::Invoke { device }))
     }
 
     /// A complete reading of the conversation with `with`.

@@ -69,6 +69,8 @@ invariants! {
     Skew "I26",
     /// A full disk refuses sends, serves reads, and comes back.
     SafeMode "I27",
+    /// A revoked device is let in no more and given nothing.
+    RevokedDevice "I28",
 }
 
 /// A promise that was not kept.

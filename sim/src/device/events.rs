@@ -49,16 +49,12 @@ impl World {
                 process.synced = true;
                 self.inventory_synced(index);
             }
-            ClientEvent::Stopped(refusal) => {
-                self.recorder.note(|| format!("device {} stops: {refusal}", device.0));
-                let back_in_ms = self.random.u64(50..1_500);
-                self.crash_device(index, back_in_ms);
-                return;
-            }
+            ClientEvent::Stopped(refusal) => return self.device_stopped(index, refusal),
             ClientEvent::Refused(refusal) => {
                 self.recorder.note(|| format!("device {} is refused: {refusal}", device.0));
             }
-            ClientEvent::Devices { .. } | ClientEvent::Done { .. } => {}
+            ClientEvent::Done { query } => self.change_done(index, query),
+            ClientEvent::Devices { .. } => {}
             ClientEvent::Ready | ClientEvent::Accepted { .. } | ClientEvent::Disconnected => {}
         }
         let core = self.devices.get_mut(index).and_then(|process| process.core.as_mut());

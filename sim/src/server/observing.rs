@@ -26,7 +26,8 @@ impl World {
                 let message = self.recorder.message(send.id);
                 self.recorder.observe(Observation::Arrived { message });
             }
-            Request::Acknowledge { .. } => {}
+            // Changes: they may be refused where reads must not.
+            Request::Acknowledge { .. } | Request::RenameDevice(_) | Request::RevokeDevice(_) => {}
             _ => {
                 if let Some(process) = &mut self.server.process {
                     process.reads.insert((*session, *id));

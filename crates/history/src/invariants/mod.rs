@@ -19,6 +19,7 @@ mod phantom;
 mod real_time_order;
 mod receipts;
 mod reply_order;
+mod revoked_device;
 mod safe_mode;
 mod sender_order;
 mod session;
@@ -75,5 +76,6 @@ fn checker(invariant: Invariant) -> fn(&Index<'_>, &mut Findings) {
         Invariant::Liveness => liveness::check,
         Invariant::Skew => skew::check,
         Invariant::SafeMode => safe_mode::check,
+        Invariant::RevokedDevice => revoked_device::check,
     }
 }
