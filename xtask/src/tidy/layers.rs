@@ -10,6 +10,9 @@ const FEATURES: &[(&str, &[&str])] = &[
     ("acknowledge", &["protocol", "vnode", "worker"]),
     ("read_history", &["protocol", "vnode", "worker"]),
     ("list_conversations", &["protocol", "vnode", "worker"]),
+    ("list_devices", &["protocol", "vnode", "worker"]),
+    ("rename_device", &["protocol", "vnode", "worker"]),
+    ("revoke_device", &["protocol", "vnode", "worker"]),
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
