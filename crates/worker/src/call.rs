@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iris_store::{Appended, Change, Compared, LogEnd, LogInfo, Resolved, RunInfo, StoreError, Value};
 use iris_tables::{BuiltRun, Direction, Limit, MemTable, MergePlan, RunMeta, RunSet, Table, TableError};
+use iris_types::placement::VnodeCount;
 use iris_types::{ChunkId, Epoch, LogId, Offset, Position, RunName, UserId, VnodeId};
 use iris_vnode::page::Row;
 
@@ -57,6 +58,7 @@ impl Call {
             Work::Survey => "survey",
             Work::Seal(_) => "seal",
             Work::Recover(_) => "recover",
+            Work::Mend(_) => "mend",
             Work::Check(_) => "check",
             Work::CompareAndSet(_) => "compare and set",
             Work::ReadDirectory => "read directory",
@@ -90,6 +92,7 @@ pub(crate) enum Work {
     Survey,
     Seal(Vec<LogId>),
     Recover(Recover),
+    Mend(Mend),
     /// Whether every run is there, whole as far as index and length say.
     Check(Vec<RunSet>),
     CompareAndSet(Vec<Change>),
@@ -132,6 +135,25 @@ pub(crate) struct Tenure {
     pub(crate) start: Position,
     /// Age for the first run written.
     pub(crate) age: u64,
+}
+
+/// Vnodes of which some lost what others hold, for an operator cut a log.
+#[derive(Debug)]
+pub(crate) struct Mend {
+    pub(crate) vnodes: Vec<MendVnode>,
+    pub(crate) count: VnodeCount,
+    pub(crate) names: Names,
+}
+
+#[derive(Debug)]
+pub(crate) struct MendVnode {
+    pub(crate) vnode: VnodeId,
+    pub(crate) runs: RunSet,
+    /// The log it was in, and the position up to which `runs` hold it.
+    pub(crate) log: LogId,
+    pub(crate) reached: Position,
+    /// Whether that log was cut.
+    pub(crate) is_cut: bool,
 }
 
 /// Something to look up in a snapshot of runs.

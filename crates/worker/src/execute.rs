@@ -16,7 +16,7 @@ use crate::call::{
     Call, CallResult, Expire, ExpireVnode, Flush, FlushVnode, Merge, MergeError, Merged, Outcome, Read,
     ReadResult, ReadWhat, StreamRows, Survey, Trimmed, Work,
 };
-use crate::{directory, recover};
+use crate::{directory, mend, recover};
 
 const CACHE_SHARDS: usize = 16;
 
@@ -65,6 +65,7 @@ pub fn execute(call: Call, engine: &Engine, cache: &SharedCache) -> CallResult {
         Work::Survey => Outcome::Survey(survey(engine)),
         Work::Seal(ids) => Outcome::Sealed(ids.iter().map(|id| logs.seal(*id)).collect()),
         Work::Recover(work) => Outcome::Recovered(recover::recover(work, engine)),
+        Work::Mend(work) => Outcome::Recovered(mend::mend(work, engine, &blocks)),
         Work::Check(sets) => Outcome::Checked(check(&sets, engine, &uncached)),
         Work::CompareAndSet(changes) => Outcome::Compared(engine.registers.compare_and_set(&changes)),
         Work::ReadDirectory => Outcome::Directory(engine.registers.scan(directory::PREFIX)),
@@ -132,7 +133,7 @@ fn check(sets: &[RunSet], engine: &Engine, blocks: &dyn Blocks) -> Result<(), Ta
 }
 
 /// What cannot be asked for explains nothing.
-fn quarantined(engine: &Engine) -> Quarantined {
+pub(crate) fn quarantined(engine: &Engine) -> Quarantined {
     engine.runs.quarantined().unwrap_or_default()
 }
 
@@ -148,7 +149,7 @@ fn load(read: &Read, blocks: &dyn Blocks) -> Result<ReadResult, TableError> {
     }
 }
 
-fn load_streams(
+pub(crate) fn load_streams(
     sets: &[(VnodeId, RunSet)],
     engine: &Engine,
     blocks: &dyn Blocks,

@@ -27,6 +27,7 @@ mod hosted;
 pub mod input;
 mod list_conversations;
 mod loading;
+mod mend;
 mod merge;
 mod names;
 pub mod output;

@@ -1,5 +1,6 @@
 //! A start is a take-over: prove that the own log takes chunks, seal what others wrote, write its tail as runs,
-//! claim the vnodes, serve. Every step may be repeated after a crash.
+//! claim the vnodes, serve. Where an operator cut a log, its vnodes are joined again first. Every step may be
+//! repeated after a crash.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use iris_vnode::codec::Malformed;
 use iris_vnode::rows;
 use iris_vnode::streams::{Incoming, Outgoing};
 
-use crate::call::{Outcome, Recover, StreamRows, Survey, Tail, Tenure, Work};
+use crate::call::{Mend, MendVnode, Outcome, Recover, StreamRows, Survey, Tail, Tenure, Work};
 use crate::directory::{self, Entry};
 use crate::hosted::Hosted;
 use crate::worker::{Context, Phase, Worker};
@@ -47,6 +48,8 @@ enum Step {
     Surveying,
     Sealing,
     Recovering,
+    /// After an operator cut a log.
+    Mending,
     Checking,
     Claiming,
     LoadingStreams,
@@ -106,6 +109,11 @@ impl Worker {
             }
             (Step::Recovering, Outcome::Recovered(result)) => {
                 self.recovered(takeover, &result.map_err(|error| text(&error))?);
+                if takeover.names_cut().is_some() { self.mend(takeover) } else { self.host(takeover) }
+            }
+            (Step::Mending, Outcome::Recovered(result)) => {
+                self.recovered(takeover, &result.map_err(|error| text(&error))?);
+                self.host(takeover);
             }
             (Step::Checking, Outcome::Checked(result)) => {
                 result.map_err(|error| text(&error))?;
@@ -142,6 +150,11 @@ impl Worker {
             } else {
                 takeover.foreign.insert(entry.log);
             }
+        }
+        if let Some(log) = takeover.names_cut().filter(|_| !is_alone) {
+            return Err(format!(
+                "log {log} was cut by an operator: start once with one worker, which joins its vnodes"
+            ));
         }
         // A first start that ended early leaves all vnodes of a worker, or none.
         let held = self.config.vnodes.all().filter(|vnode| self.holds(*vnode)).count();
@@ -227,11 +240,33 @@ impl Worker {
         self.statistics.runs += written.len() as u64;
         let hosted: Vec<VnodeId> = self.config.vnodes.all().filter(|vnode| self.holds(*vnode)).collect();
         for vnode in hosted {
-            let old =
-                takeover.entries.get(&vnode).map(|(_, entry)| entry.manifest.clone()).unwrap_or_default();
+            let named = takeover.entries.get(&vnode).map(|(_, entry)| &entry.manifest);
+            let old = takeover.manifests.get(&vnode).or(named).cloned().unwrap_or_default();
             let manifest = old.change(&[], added.remove(&vnode).unwrap_or_default());
             takeover.manifests.insert(vnode, manifest);
         }
+    }
+
+    fn mend(&mut self, takeover: &mut Takeover) {
+        let vnode = |(vnode, manifest): (&VnodeId, &Manifest)| {
+            let (_, entry) = takeover.entries.get(vnode)?;
+            let end = takeover.ends.get(&entry.log).map_or(Position::ZERO, |end| end.last);
+            Some(MendVnode {
+                vnode: *vnode,
+                runs: RunSet::open(manifest.clone()),
+                log: entry.log,
+                reached: entry.start.max(end),
+                is_cut: takeover.cut.contains(&entry.log),
+            })
+        };
+        let vnodes = takeover.manifests.iter().filter_map(vnode).collect();
+        takeover.step = Step::Mending;
+        let (count, names) = (self.config.vnodes, self.names.branch());
+        self.call(Work::Mend(Mend { vnodes, count, names }), Context::Takeover);
+    }
+
+    /// Every run of the vnodes is written.
+    fn host(&mut self, takeover: &mut Takeover) {
         let sets = |(vnode, manifest): (&VnodeId, &Manifest)| (*vnode, RunSet::open(manifest.clone()));
         let sets: BTreeMap<VnodeId, RunSet> = takeover.manifests.iter().map(sets).collect();
         for (vnode, runs) in &sets {
@@ -310,6 +345,12 @@ impl Takeover {
             Some((version, entry)) => (Epoch(entry.epoch.0 + 1), Version(version.0 + 1)),
             None => (Epoch(1), Version(1)),
         }
+    }
+
+    /// A log that an operator cut and that vnodes were in last: what they hold of it may differ.
+    fn names_cut(&self) -> Option<LogId> {
+        let own = self.entries.values().map(|(_, entry)| entry.log);
+        own.chain(self.foreign.iter().copied()).find(|log| self.cut.contains(log))
     }
 
     /// What the directory says of ids that nobody knows any more.
