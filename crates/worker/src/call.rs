@@ -1,10 +1,13 @@
 //! Work for the engine, as plain data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use iris_store::{Appended, Change, Compared, LogEnd, LogInfo, Resolved, RunInfo, StoreError, Value};
-use iris_tables::{BuiltRun, Direction, Limit, MemTable, MergePlan, RunMeta, RunSet, Table, TableError};
+use iris_tables::{
+    BuiltRun, Direction, Limit, MemTable, MergePlan, RunMeta, RunSet, Table, TableError, Window,
+};
 use iris_types::placement::VnodeCount;
 use iris_types::{ChunkId, Epoch, LogId, Offset, Position, RunName, UserId, VnodeId};
 use iris_vnode::page::Row;
@@ -220,7 +223,8 @@ pub(crate) struct Expire {
 pub(crate) struct ExpireVnode {
     pub(crate) vnode: VnodeId,
     pub(crate) runs: RunSet,
-    pub(crate) inbox: Vec<RunName>,
+    /// By window.
+    pub(crate) inbox: BTreeMap<Window, Vec<RunName>>,
     pub(crate) age: u64,
 }
 
@@ -240,7 +244,7 @@ pub(crate) enum Outcome {
     Loaded(Vec<Result<ReadResult, TableError>>),
     Flushed(Result<Vec<(VnodeId, Vec<BuiltRun>)>, StoreError>),
     Merged(Result<Vec<Merged>, StoreError>),
-    Expired(Result<Vec<Trimmed>, MergeError>),
+    Expired(Result<Vec<Trimmed>, StoreError>),
 }
 
 /// Everything that a start finds.
@@ -269,13 +273,11 @@ pub(crate) struct Trimmed {
     pub(crate) vnode: VnodeId,
     pub(crate) built: Vec<BuiltRun>,
     pub(crate) users: Vec<(Bytes, Offset)>,
+    /// Runs that may go now.
+    pub(crate) dropped: Vec<RunName>,
+    /// Windows with a run that cannot be read: theirs stay.
+    pub(crate) failed: Vec<(Window, TableError)>,
 }
 
 /// What became of one merge: a run unless no row is left.
 pub(crate) type Merged = Result<Option<BuiltRun>, TableError>;
-
-#[derive(Debug)]
-pub(crate) enum MergeError {
-    Table(TableError),
-    Store(StoreError),
-}

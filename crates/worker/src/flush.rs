@@ -65,7 +65,7 @@ impl Worker {
     pub(crate) fn flush_deadline(&self) -> Option<Monotonic> {
         match (&self.flush.running, self.flush.retry_at) {
             (Some(_), retry_at) => retry_at,
-            (None, _) if self.is_serving() && !self.merging.is_expiring() => Some(self.next_flush_look()),
+            (None, _) if self.is_serving() && !self.expiring.is_under_way() => Some(self.next_flush_look()),
             (None, _) => None,
         }
     }
@@ -87,7 +87,7 @@ impl Worker {
         let is_pressed = self.dirty_bytes > self.config.limits.dirty_bytes_max / 2;
         let is_quiet = self.is_quiet();
         let is_due = self.flush.is_wanted || is_pressed || is_quiet || self.flush.next_look <= self.mono;
-        if (is_due || self.is_draining()) && !self.merging.is_expiring() {
+        if (is_due || self.is_draining()) && !self.expiring.is_under_way() {
             self.flush.is_wanted = false;
             self.flush.next_look = self.mono.plus_millis(look_ms(self.config.limits.flush_interval_ms));
             self.begin_flush(is_pressed || is_quiet);

@@ -22,6 +22,7 @@ mod directory;
 mod effects;
 mod evict;
 pub mod execute;
+mod expire;
 mod flush;
 mod hosted;
 pub mod input;

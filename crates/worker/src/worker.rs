@@ -11,6 +11,7 @@ use crate::acknowledge::Noted;
 use crate::call::{Call, CallId, CallResult, Outcome, Work};
 use crate::chunk::OwnLog;
 use crate::evict::Hands;
+use crate::expire::Expiring;
 use crate::flush::Flushing;
 use crate::hosted::Hosted;
 use crate::loading::{Loading, Target};
@@ -49,6 +50,7 @@ pub struct Worker {
     pub(crate) links: Links,
     pub(crate) flush: Flushing,
     pub(crate) merging: Merging,
+    pub(crate) expiring: Expiring,
     pub(crate) publishing: Publishing,
     pub(crate) dirty_bytes: usize,
     /// Safe mode as the driver says it.
@@ -120,6 +122,7 @@ impl Worker {
             links: Links::default(),
             flush: Flushing::new(mono, config.limits.flush_interval_ms),
             merging: Merging::new(mono),
+            expiring: Expiring::default(),
             publishing: Publishing::default(),
             dirty_bytes: 0,
             safe_mode: false,

@@ -1,0 +1,125 @@
+//! Once a day, runs whose window is over are dropped, whole runs at a time.
+
+use std::collections::BTreeMap;
+
+use iris_store::StoreError;
+use iris_tables::{RunSet, Table, TableError, Window, expired};
+use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS};
+use iris_types::{MessageId, Offset, RunName, Timestamp, UserId, VnodeId};
+use iris_vnode::rows;
+
+use crate::call::{Expire, ExpireVnode, Trimmed, Work};
+use crate::hosted::Hosted;
+use crate::publish::{Change, Edit};
+use crate::worker::{Context, Worker};
+
+const DAY_MS: u64 = 24 * 3_600_000; // layout
+
+/// The expiry that runs, if any.
+#[derive(Debug, Default)]
+pub(crate) struct Expiring {
+    /// Vnodes whose users' trimmed-to is being written.
+    running: Vec<VnodeId>,
+    is_under_way: bool,
+    /// The day whose expiry is done.
+    day: Option<Window>,
+}
+
+impl Expiring {
+    /// Whether an expiry is under way, up to its last change of the directory: flushes wait for it, for both
+    /// write trimmed-to.
+    pub(crate) const fn is_under_way(&self) -> bool {
+        self.is_under_way
+    }
+
+    /// Notes whether the last change of the directory was made.
+    pub(crate) fn look(&mut self, is_published: bool) {
+        self.is_under_way &= !self.running.is_empty() || !is_published;
+    }
+}
+
+impl Worker {
+    /// Once a day: what is over goes, whole runs at a time.
+    pub(crate) fn start_expiry(&mut self) {
+        let day = Window::of(self.now);
+        if self.expiring.day == Some(day) || self.expiring.is_under_way || self.flush.is_running() {
+            return;
+        }
+        self.expiring.day = Some(day);
+        self.expire_dedup();
+        let before = Window::of(Timestamp(self.now.0.saturating_sub(INBOX_TTL_MS)));
+        let vnode = |hosted: &Hosted| {
+            let (runs, inbox) = (hosted.runs.clone(), self.expired_inbox(hosted, before));
+            let age = runs.manifest().next_age();
+            (!inbox.is_empty()).then_some(ExpireVnode { vnode: hosted.id, runs, inbox, age })
+        };
+        let vnodes: Vec<ExpireVnode> = self.vnodes.iter().flatten().filter_map(vnode).collect();
+        if !vnodes.is_empty() {
+            self.expiring.is_under_way = true;
+            self.expiring.running = vnodes.iter().map(|one| one.vnode).collect();
+            let names = self.names.branch();
+            self.call(Work::Expire(Expire { vnodes, names }), Context::Expire);
+        }
+    }
+
+    /// Inbox runs that are over and, as far as known, can be read.
+    fn expired_inbox(&self, hosted: &Hosted, before: Window) -> BTreeMap<Window, Vec<RunName>> {
+        let manifest = hosted.runs.manifest();
+        let mut windows: BTreeMap<Window, Vec<RunName>> = BTreeMap::new();
+        for name in expired(manifest, Table::Inbox, before) {
+            let window = manifest.run(name).map(|run| run.window).unwrap_or_default();
+            if !self.merging.is_blocked(hosted.id, Table::Inbox, window) {
+                windows.entry(window).or_default().push(name);
+            }
+        }
+        windows
+    }
+
+    /// Ids of a day that is a whole day outside of the window are refused as too old before they are looked up. The
+    /// clock may be wrong now and right later on: what goes is noted, and refused whatever the clock says then.
+    fn expire_dedup(&mut self) {
+        let before = Window::of(Timestamp(self.now.0.saturating_sub(DEDUP_WINDOW_MS + DAY_MS)));
+        let edit = |hosted: &Hosted| {
+            let dropped = expired(hosted.runs.manifest(), Table::Dedup, before);
+            let forgets = dropped.iter().map(|run| newest_id(&hosted.runs, *run)).max()?.plus_millis(1);
+            Some(Edit { vnode: hosted.id, change: Change { dropped, forgets, ..Change::default() } })
+        };
+        let edits: Vec<Edit> = self.vnodes.iter().flatten().filter_map(edit).collect();
+        edits.into_iter().for_each(|edit| self.publishing.push(edit));
+    }
+
+    pub(crate) fn expired(&mut self, result: Result<Vec<Trimmed>, StoreError>) {
+        let running = std::mem::take(&mut self.expiring.running);
+        match result {
+            Ok(trimmed) => trimmed.into_iter().for_each(|one| self.trimmed(one)),
+            Err(error) => {
+                self.expiring.day = None;
+                self.maintenance_failed(&running, error);
+            }
+        }
+    }
+
+    fn trimmed(&mut self, one: Trimmed) {
+        let Trimmed { vnode, built: added, users, dropped, failed } = one;
+        for (window, error) in failed {
+            if matches!(error, TableError::Io { .. }) {
+                self.expiring.day = None;
+            }
+            self.unreadable(vnode, Table::Inbox, window, &error);
+        }
+        let named = |(user, offset): (bytes::Bytes, Offset)| Some((UserId::from_bytes(&user).ok()?, offset));
+        // Who is not loaded now may be when the directory has changed.
+        let trimmed = users.into_iter().filter_map(named).collect();
+        if !dropped.is_empty() {
+            self.publishing
+                .push(Edit { vnode, change: Change { added, dropped, trimmed, ..Change::default() } });
+        }
+    }
+}
+
+/// When the newest id of a run of dedup rows was made; the end of its day when that is not in memory.
+fn newest_id(runs: &RunSet, run: RunName) -> Timestamp {
+    let from_key = runs.last_key(run).and_then(rows::split_dedup_key).map(MessageId::timestamp);
+    let window = runs.manifest().run(run).map_or(0, |run| u64::from(run.window.0));
+    from_key.unwrap_or(Timestamp((window + 1) * DAY_MS))
+}
