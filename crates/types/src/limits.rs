@@ -182,6 +182,12 @@ pub const DECISION_BYTES_MAX: usize = 160 * 1_024;
 pub const FLUSH_RETRY_MS: u64 = 1_000;
 /// Milliseconds between two looks at what has expired.
 pub const EXPIRY_LOOK_MS: u64 = 10_000;
+/// Milliseconds by which a clock has to be further on than expected before nothing expires by it for a while: more
+/// than any correction of a clock that was right, less than what makes a day's worth of entries go.
+pub const CLOCK_JUMP_MS: u64 = 12 * 3_600_000;
+/// Milliseconds after a start or such a jump without expiry: time for an operator to set right a clock that is wrong,
+/// for what has expired by it is gone.
+pub const EXPIRY_CAUTION_MS: u64 = 3_600_000;
 /// Milliseconds until a merge that failed for want of room or an answer is tried again.
 pub const MERGE_RETRY_MS: u64 = 10_000;
 /// Milliseconds until a change of the directory in doubt is looked at again.

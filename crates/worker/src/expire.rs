@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use iris_store::StoreError;
 use iris_tables::{RunSet, Table, TableError, Window, expired};
 use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS};
-use iris_types::{MessageId, Offset, RunName, Timestamp, UserId, VnodeId};
+use iris_types::{MessageId, Monotonic, Offset, RunName, Timestamp, UserId, VnodeId};
 use iris_vnode::rows;
 
 use crate::call::{Expire, ExpireVnode, Trimmed, Work};
@@ -15,9 +15,38 @@ use crate::worker::{Context, Worker};
 
 const DAY_MS: u64 = 24 * 3_600_000; // layout
 
+/// A clock further on than expected by more than this has jumped.
+const CLOCK_JUMP_MS: u64 = iris_types::limits::CLOCK_JUMP_MS;
+
+/// A wall clock, and whether things may expire by it: what a wrong one makes expire does not come back when it is set
+/// right.
+#[derive(Debug)]
+struct SteadyClock {
+    read_at: (Timestamp, Monotonic),
+    /// Since when it has not jumped ahead, as far as is known.
+    since: Monotonic,
+}
+
+impl SteadyClock {
+    fn read(&mut self, now: Timestamp, mono: Monotonic) {
+        let (before, read_at) = self.read_at;
+        let expected = before.plus_millis(mono.millis_since(read_at));
+        if now.millis_since(expected) > CLOCK_JUMP_MS {
+            self.since = mono;
+        }
+        self.read_at = (now, mono);
+    }
+
+    const fn is_steady(&self, caution_ms: u64) -> bool {
+        let (_, read_at) = self.read_at;
+        read_at.millis_since(self.since) >= caution_ms
+    }
+}
+
 /// The expiry that runs, if any.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Expiring {
+    clock: SteadyClock,
     /// Vnodes whose users' trimmed-to is being written.
     running: Vec<VnodeId>,
     is_under_way: bool,
@@ -26,14 +55,20 @@ pub(crate) struct Expiring {
 }
 
 impl Expiring {
+    pub(crate) const fn new(now: Timestamp, mono: Monotonic) -> Self {
+        let clock = SteadyClock { read_at: (now, mono), since: mono };
+        Self { clock, running: Vec::new(), is_under_way: false, day: None }
+    }
+
     /// Whether an expiry is under way, up to its last change of the directory: flushes wait for it, for both
     /// write trimmed-to.
     pub(crate) const fn is_under_way(&self) -> bool {
         self.is_under_way
     }
 
-    /// Notes whether the last change of the directory was made.
-    pub(crate) fn look(&mut self, is_published: bool) {
+    /// Looks at the clock, and whether the last change of the directory was made.
+    pub(crate) fn look(&mut self, now: Timestamp, mono: Monotonic, is_published: bool) {
+        self.clock.read(now, mono);
         self.is_under_way &= !self.running.is_empty() || !is_published;
     }
 }
@@ -42,6 +77,9 @@ impl Worker {
     /// Once a day: what is over goes, whole runs at a time.
     pub(crate) fn start_expiry(&mut self) {
         let day = Window::of(self.now);
+        if !self.expiring.clock.is_steady(self.config.limits.expiry_caution_ms) {
+            return;
+        }
         if self.expiring.day == Some(day) || self.expiring.is_under_way || self.flush.is_running() {
             return;
         }

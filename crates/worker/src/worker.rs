@@ -122,7 +122,7 @@ impl Worker {
             links: Links::default(),
             flush: Flushing::new(mono, config.limits.flush_interval_ms),
             merging: Merging::new(mono),
-            expiring: Expiring::default(),
+            expiring: Expiring::new(now, mono),
             publishing: Publishing::default(),
             dirty_bytes: 0,
             safe_mode: false,

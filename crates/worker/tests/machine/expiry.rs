@@ -61,3 +61,52 @@ fn an_expiry_that_fails_is_repeated() {
         assert_eq!(world.inbox(user, 0), (Some((1, 5)), vec![]), "{user}");
     }
 }
+
+/// How many entries an inbox still has.
+fn entries(world: &mut World, user: &str) -> usize {
+    world.inbox(user, 0).1.len()
+}
+
+#[test]
+fn nothing_expires_by_a_clock_that_is_set_right_again() {
+    let mut world = World::new(1, small());
+    let users = old_entries(&mut world);
+    for restarts in [false, true] {
+        world.now += 31 * DAY;
+        if restarts {
+            world.restart();
+        }
+        for _ in 0..5 {
+            world.pass(600_000);
+        }
+        assert_eq!(entries(&mut world, &users[0]), 5, "expired by a clock that had just jumped");
+        world.now -= 31 * DAY;
+        world.pass(3_600_000);
+        world.settle();
+        assert_eq!(entries(&mut world, &users[0]), 5);
+    }
+    // A jump just now says nothing good about the one before.
+    for _ in 0..3 {
+        world.now += 31 * DAY;
+        world.pass(3_000_000);
+        assert_eq!(entries(&mut world, &users[0]), 5);
+    }
+}
+
+#[test]
+fn what_is_over_expires_when_the_clock_stays_as_it_is() {
+    for restarts in [false, true] {
+        let mut world = World::new(1, small());
+        let users = old_entries(&mut world);
+        world.now += 31 * DAY;
+        if restarts {
+            world.restart();
+        }
+        world.pass(10_000);
+        world.pass(small().expiry_caution_ms);
+        world.settle();
+        for user in &users {
+            assert_eq!(world.inbox(user, 0), (Some((1, 5)), vec![]), "{user}");
+        }
+    }
+}
