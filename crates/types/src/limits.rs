@@ -149,7 +149,7 @@ pub const RUN_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 pub const MERGE_RUNS_MIN: usize = 4;
 /// Runs read by one merge.
 pub const MERGE_RUNS_MAX: usize = 8;
-/// Bytes that merges of several vnodes read together; a single one may read more.
+/// Bytes that merges, or expiries, of several vnodes read together; a single one may read more.
 pub const MERGE_BATCH_BYTES: u64 = 16 * 1_024 * 1_024;
 /// Bytes of decoded blocks kept in memory.
 pub const BLOCK_CACHE_BYTES: usize = 64 * 1_024 * 1_024;

@@ -36,7 +36,7 @@ pub enum Lane {
     Read,
     /// Flushes, registers, take-over: few, long, and memory waits for them.
     Write,
-    /// Merges and whatever else nobody waits for.
+    /// Merges, expiries and whatever else nobody waits for.
     Background,
 }
 
@@ -46,7 +46,7 @@ impl Call {
         match self.0 {
             Work::Append { .. } | Work::Resolve { .. } => Lane::Log,
             Work::Load(_) => Lane::Read,
-            Work::Merge(_) | Work::DropRuns(_) | Work::Discard(_) => Lane::Background,
+            Work::Merge(_) | Work::Expire(_) | Work::DropRuns(_) | Work::Discard(_) => Lane::Background,
             _ => Lane::Write,
         }
     }

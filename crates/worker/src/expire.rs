@@ -1,10 +1,10 @@
 //! Once a day, runs whose window is over are dropped, whole runs at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use iris_store::StoreError;
 use iris_tables::{RunSet, Table, TableError, Window, expired};
-use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS};
+use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS, MERGE_BATCH_BYTES};
 use iris_types::{MessageId, Monotonic, Offset, RunName, Timestamp, UserId, VnodeId};
 use iris_vnode::rows;
 
@@ -47,54 +47,77 @@ impl SteadyClock {
 #[derive(Debug)]
 pub(crate) struct Expiring {
     clock: SteadyClock,
-    /// Vnodes whose users' trimmed-to is being written.
-    running: Vec<VnodeId>,
-    is_under_way: bool,
-    /// The day whose expiry is done.
+    /// The day whose expiry has begun.
     day: Option<Window>,
+    /// Vnodes whose inboxes are still to be looked through.
+    due: BTreeSet<VnodeId>,
+    /// Vnodes whose users' trimmed-to is being written, up to the change of the directory: a flush would write it,
+    /// too.
+    held: BTreeSet<VnodeId>,
 }
 
 impl Expiring {
     pub(crate) const fn new(now: Timestamp, mono: Monotonic) -> Self {
         let clock = SteadyClock { read_at: (now, mono), since: mono };
-        Self { clock, running: Vec::new(), is_under_way: false, day: None }
+        Self { clock, day: None, due: BTreeSet::new(), held: BTreeSet::new() }
     }
 
-    /// Whether an expiry is under way, up to its last change of the directory: flushes wait for it, for both
-    /// write trimmed-to.
-    pub(crate) const fn is_under_way(&self) -> bool {
-        self.is_under_way
+    /// Whether the vnode may not be flushed.
+    pub(crate) fn holds(&self, vnode: VnodeId) -> bool {
+        self.held.contains(&vnode)
     }
 
-    /// Looks at the clock, and whether the last change of the directory was made.
-    pub(crate) fn look(&mut self, now: Timestamp, mono: Monotonic, is_published: bool) {
+    pub(crate) fn holds_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// The directory knows the vnode's trimmed-to.
+    pub(crate) fn published(&mut self, vnode: VnodeId) {
+        self.held.remove(&vnode);
+    }
+
+    pub(crate) fn look(&mut self, now: Timestamp, mono: Monotonic) {
         self.clock.read(now, mono);
-        self.is_under_way &= !self.running.is_empty() || !is_published;
     }
 }
 
 impl Worker {
-    /// Once a day: what is over goes, whole runs at a time.
+    /// Once a day: what is over goes, whole runs at a time, a few vnodes at a time.
     pub(crate) fn start_expiry(&mut self) {
         let day = Window::of(self.now);
-        if !self.expiring.clock.is_steady(self.config.limits.expiry_caution_ms) {
-            return;
+        if self.expiring.day != Some(day)
+            && self.expiring.clock.is_steady(self.config.limits.expiry_caution_ms)
+        {
+            self.expiring.day = Some(day);
+            self.expire_dedup();
+            self.expiring.due = self.vnodes.iter().flatten().map(|hosted| hosted.id).collect();
         }
-        if self.expiring.day == Some(day) || self.expiring.is_under_way || self.flush.is_running() {
-            return;
+        if self.expiring.held.is_empty() && !self.expiring.due.is_empty() {
+            self.expire_batch();
         }
-        self.expiring.day = Some(day);
-        self.expire_dedup();
-        let before = Window::of(Timestamp(self.now.0.saturating_sub(INBOX_TTL_MS)));
-        let vnode = |hosted: &Hosted| {
+    }
+
+    /// Flushes of these vnodes wait meanwhile, and nothing else does.
+    fn expire_batch(&mut self) {
+        let Some(day) = self.expiring.day else { return };
+        let before = Window::of(Timestamp((u64::from(day.0) * DAY_MS).saturating_sub(INBOX_TTL_MS)));
+        let (mut vnodes, mut bytes) = (Vec::new(), 0);
+        for vnode in std::mem::take(&mut self.expiring.due) {
+            let Some(hosted) = self.hosted(vnode) else { continue };
+            if bytes >= MERGE_BATCH_BYTES || hosted.frozen.is_some() {
+                self.expiring.due.insert(vnode);
+                continue;
+            }
             let (runs, inbox) = (hosted.runs.clone(), self.expired_inbox(hosted, before));
-            let age = runs.manifest().next_age();
-            (!inbox.is_empty()).then_some(ExpireVnode { vnode: hosted.id, runs, inbox, age })
-        };
-        let vnodes: Vec<ExpireVnode> = self.vnodes.iter().flatten().filter_map(vnode).collect();
+            let names = inbox.values().flatten();
+            bytes += names.filter_map(|name| runs.manifest().run(*name)).map(|run| run.bytes).sum::<u64>();
+            if !inbox.is_empty() {
+                let age = runs.manifest().next_age();
+                vnodes.push(ExpireVnode { vnode, runs, inbox, age });
+            }
+        }
         if !vnodes.is_empty() {
-            self.expiring.is_under_way = true;
-            self.expiring.running = vnodes.iter().map(|one| one.vnode).collect();
+            self.expiring.held = vnodes.iter().map(|one| one.vnode).collect();
             let names = self.names.branch();
             self.call(Work::Expire(Expire { vnodes, names }), Context::Expire);
         }
@@ -127,31 +150,33 @@ impl Worker {
     }
 
     pub(crate) fn expired(&mut self, result: Result<Vec<Trimmed>, StoreError>) {
-        let running = std::mem::take(&mut self.expiring.running);
         match result {
             Ok(trimmed) => trimmed.into_iter().for_each(|one| self.trimmed(one)),
             Err(error) => {
-                self.expiring.day = None;
-                self.maintenance_failed(&running, error);
+                let held: Vec<VnodeId> = std::mem::take(&mut self.expiring.held).into_iter().collect();
+                self.expiring.due.extend(&held);
+                self.maintenance_failed(&held, error);
             }
         }
     }
 
     fn trimmed(&mut self, one: Trimmed) {
         let Trimmed { vnode, built: added, users, dropped, failed } = one;
+        let is_again = failed.iter().any(|(_, error)| matches!(error, TableError::Io { .. }));
         for (window, error) in failed {
-            if matches!(error, TableError::Io { .. }) {
-                self.expiring.day = None;
-            }
             self.unreadable(vnode, Table::Inbox, window, &error);
+        }
+        if is_again {
+            self.expiring.due.insert(vnode);
+        }
+        if dropped.is_empty() {
+            return self.expiring.published(vnode);
         }
         let named = |(user, offset): (bytes::Bytes, Offset)| Some((UserId::from_bytes(&user).ok()?, offset));
         // Who is not loaded now may be when the directory has changed.
         let trimmed = users.into_iter().filter_map(named).collect();
-        if !dropped.is_empty() {
-            self.publishing
-                .push(Edit { vnode, change: Change { added, dropped, trimmed, ..Change::default() } });
-        }
+        let change = Change { added, dropped, trimmed, expires: true, ..Change::default() };
+        self.publishing.push(Edit { vnode, change });
     }
 }
 

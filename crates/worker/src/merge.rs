@@ -64,7 +64,7 @@ impl Merging {
 impl Worker {
     pub(crate) fn maintain_runs(&mut self) {
         self.drop_garbage();
-        self.expiring.look(self.now, self.mono, self.publishing.is_idle());
+        self.expiring.look(self.now, self.mono);
         self.statistics.log_tail_bytes = self.log_tail_bytes();
         if self.merging.next_look <= self.mono {
             self.merging.next_look = self.mono.plus_millis(LOOK_MS);

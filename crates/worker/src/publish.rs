@@ -23,6 +23,8 @@ pub(crate) struct Change {
     pub(crate) dropped: Vec<RunName>,
     /// Message ids dated before this go with what is dropped.
     pub(crate) forgets: Timestamp,
+    /// What is dropped are inboxes' entries, and `added` says so.
+    pub(crate) expires: bool,
     pub(crate) merged: Option<(MergePlan, Option<BuiltRun>)>,
     /// Position up to which the runs hold everything, and the log's bytes up to there.
     pub(crate) start: Option<(Position, u64)>,
@@ -163,6 +165,9 @@ impl Worker {
             let Proposal { vnode, entry, start_bytes, changes, garbage } = proposal;
             if changes.iter().any(|change| change.merged.is_some()) {
                 self.merging.published(vnode);
+            }
+            if changes.iter().any(|change| change.expires) {
+                self.expiring.published(vnode);
             }
             self.merging.look_at(vnode);
             let built: Vec<BuiltRun> = changes.iter().flat_map(built_of).cloned().collect();

@@ -62,6 +62,32 @@ fn an_expiry_that_fails_is_repeated() {
     }
 }
 
+#[test]
+fn while_one_vnode_expires_others_are_flushed() {
+    let mut world = World::new(1, small());
+    for _ in 0..5 {
+        world.send("a", "a", "old");
+    }
+    world.settle();
+    world.hold = vec!["expire"];
+    world.pass(31 * DAY);
+    assert_eq!(world.held.len(), 1);
+    let flushes = |world: &World| world.statistics(|statistics| statistics.flushes);
+    let before = flushes(&world);
+    let others: Vec<String> = (0..24).map(|index| format!("user{index}")).collect();
+    for user in &others {
+        world.send(user, user, "young");
+    }
+    world.send("a", "a", "young");
+    world.settle();
+    assert!(flushes(&world) > before, "a flush waits for the expiry of another vnode");
+    assert!(world.statistics(|statistics| statistics.dirty_bytes) > 0, "trimmed-to is written twice at once");
+    world.release();
+    world.settle();
+    assert_eq!(world.statistics(|statistics| statistics.dirty_bytes), 0);
+    assert_eq!(world.inbox("a", 0), (Some((1, 5)), vec![(6, "young".to_owned())]));
+}
+
 /// How many entries an inbox still has.
 fn entries(world: &mut World, user: &str) -> usize {
     world.inbox(user, 0).1.len()
