@@ -29,6 +29,32 @@ fn memory_becomes_runs_and_runs_are_merged() {
 }
 
 #[test]
+fn conversations_are_dropped_although_all_users_are_live() {
+    let limits = WorkerLimits { state_cache_bytes: 20_000, ..WorkerLimits::default() };
+    let mut world = World::new(1, limits);
+    let users: Vec<String> = (0..100).map(|index| format!("u{index}")).collect();
+    for user in &users {
+        world.attach(user);
+    }
+    let of_users = world.statistics(|statistics| statistics.state_bytes);
+    assert!(of_users > 20_000, "{of_users}");
+    for (from, to) in users.iter().zip(users.iter().skip(1)) {
+        world.send(from, to, "x");
+    }
+    world.settle();
+    assert!(world.statistics(|statistics| statistics.evictions) >= 90);
+    let after = world.statistics(|statistics| statistics.state_bytes);
+    assert!(after < of_users + 5_000, "{after}");
+    // When they are gone, they are dropped, too.
+    for user in &users {
+        world.tell_user(user, Input::Detach { session: session(user), user: crate::world::user(user) });
+    }
+    (0..20).for_each(|_| world.pass(1_000));
+    let after = world.statistics(|statistics| statistics.state_bytes);
+    assert!(after <= 20_000, "{after}");
+}
+
+#[test]
 fn the_log_is_trimmed_behind_the_oldest_start() {
     let limits = WorkerLimits { log_tail_bytes_max: 20_000, ..small() };
     let mut world = World::new(1, limits);
