@@ -188,7 +188,7 @@ pub const CLOCK_JUMP_MS: u64 = 12 * 3_600_000;
 /// Milliseconds after a start or such a jump without expiry: time for an operator to set right a clock that is wrong,
 /// for what has expired by it is gone.
 pub const EXPIRY_CAUTION_MS: u64 = 3_600_000;
-/// Milliseconds until a merge that failed for want of room or an answer is tried again.
+/// Milliseconds until a merge, or dropping its garbage, that failed for want of room or an answer is tried again.
 pub const MERGE_RETRY_MS: u64 = 10_000;
 /// Milliseconds until a change of the directory in doubt is looked at again.
 pub const DIRECTORY_RETRY_MS: u64 = 1_000;

@@ -15,6 +15,8 @@ use crate::worker::{Context, Worker};
 
 /// Milliseconds until a change in doubt is looked at again.
 const RETRY_MS: u64 = iris_types::limits::DIRECTORY_RETRY_MS;
+/// Milliseconds until garbage that could not be dropped is dropped again.
+const DROP_RETRY_MS: u64 = iris_types::limits::MERGE_RETRY_MS;
 
 /// What changes about one vnode. Everything it relies on is durable.
 #[derive(Debug, Default)]
@@ -60,6 +62,8 @@ pub(crate) struct Publishing {
     retry_at: Option<Monotonic>,
     /// Runs that no manifest names, and the first call that cannot hold them any more.
     garbage: Vec<(CallId, Vec<RunName>)>,
+    /// When to drop again what could not be dropped.
+    drop_at: Option<Monotonic>,
     trimmed_to: Position,
 }
 
@@ -221,9 +225,11 @@ impl Worker {
 
     /// Drops runs that no manifest names and no reader can hold.
     pub(crate) fn drop_garbage(&mut self) {
-        if self.publishing.garbage.is_empty() {
+        let is_early = self.publishing.drop_at.is_some_and(|at| at > self.mono);
+        if self.publishing.garbage.is_empty() || is_early {
             return;
         }
+        self.publishing.drop_at = None;
         let oldest = self.readers.first().copied();
         let is_held = |first_free: CallId| oldest.is_some_and(|oldest| oldest < first_free);
         let (held, free): (Vec<_>, Vec<_>) =
@@ -231,7 +237,23 @@ impl Worker {
         self.publishing.garbage = held;
         let names: Vec<RunName> = free.into_iter().flat_map(|(_, names)| names).collect();
         if !names.is_empty() {
-            self.call(Work::DropRuns(names), Context::DropRuns);
+            self.drop_runs(names);
+        }
+    }
+
+    pub(crate) fn drop_runs(&mut self, names: Vec<RunName>) {
+        self.call(Work::DropRuns(names.clone()), Context::DropRuns(names));
+    }
+
+    /// What could not be dropped is garbage for a while longer, not until the next start.
+    pub(crate) fn runs_dropped(&mut self, names: Vec<RunName>, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {}
+            Err(StoreError::Poisoned(what)) => self.stop(StopReason::Poisoned(what)),
+            Err(_) => {
+                self.publishing.garbage.push((self.next_call(), names));
+                self.publishing.drop_at = Some(self.mono.plus_millis(DROP_RETRY_MS));
+            }
         }
     }
 }

@@ -328,7 +328,7 @@ impl Worker {
         }
         if !takeover.garbage.is_empty() {
             let names = std::mem::take(&mut takeover.garbage);
-            self.call(Work::DropRuns(names), Context::DropRuns);
+            self.drop_runs(names);
         }
         Ok(())
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::vec::Drain;
 
+use iris_store::StoreError;
 use iris_types::request::{Request, SessionId};
-use iris_types::{ConversationId, ErrorCode, Monotonic, Timestamp, UserId, VnodeId};
+use iris_types::{ConversationId, ErrorCode, Monotonic, RunName, Timestamp, UserId, VnodeId};
 use iris_vnode::{Map, Nonces};
 
 use crate::acknowledge::Noted;
@@ -91,7 +92,7 @@ pub(crate) enum Context {
     Publish,
     PublishInDoubt,
     Trim,
-    DropRuns,
+    DropRuns(Vec<RunName>),
     Discard,
 }
 
@@ -307,8 +308,12 @@ impl Worker {
             (Context::Expire, Outcome::Expired(result)) => self.expired(result),
             (Context::Publish, Outcome::Compared(result)) => self.published(result),
             (Context::PublishInDoubt, Outcome::Directory(result)) => self.publish_resolved(result),
-            // Housekeeping: what was not done is done another time.
-            (Context::Trim | Context::DropRuns | Context::Discard, Outcome::Done(_)) => {}
+            (Context::DropRuns(names), Outcome::Done(result)) => self.runs_dropped(names, result),
+            (Context::Trim, Outcome::Done(Err(StoreError::Poisoned(what)))) => {
+                self.stop(StopReason::Poisoned(what));
+            }
+            // The next trim goes further.
+            (Context::Trim | Context::Discard, Outcome::Done(_)) => {}
             (context, _) => self.stop(StopReason::Defect(format!("a wrong result for {context:?}"))),
         }
     }
