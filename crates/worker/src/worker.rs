@@ -177,7 +177,10 @@ impl Worker {
     pub fn deadline(&self) -> Option<Monotonic> {
         let deadlines = [
             self.chunk_deadline(),
-            self.noted.deadline(self.config.limits.acknowledge_interval_ms),
+            // They wait for room in the log, and its next commit begins a turn.
+            self.noted
+                .deadline(self.config.limits.acknowledge_interval_ms)
+                .filter(|_| !self.log.is_full(&self.config.limits)),
             self.link_deadline(),
             self.flush_deadline(),
             self.merging.deadline().filter(|_| self.is_serving()),

@@ -183,3 +183,24 @@ fn a_store_that_is_poisoned_when_garbage_goes_ends_the_worker() {
     }
     assert_eq!(world.stops, [StopReason::Poisoned("EIO".to_owned())]);
 }
+
+#[test]
+fn acknowledgements_wait_in_peace_for_room_in_the_log() {
+    let limits = WorkerLimits { gathered_bytes_max: 2_000, ..WorkerLimits::default() };
+    let mut world = World::new(1, limits);
+    world.attach("b");
+    world.send("a", "b", "x");
+    world.hold = vec!["append"];
+    while !world.workers[0].is_pressed() {
+        let id = world.id();
+        world.begin("a", message(id, "b", &"x".repeat(300)));
+        world.run();
+    }
+    world.acknowledge("b", 1);
+    // A worker whose deadline stays in the past would turn without end: the world looks at that.
+    world.pass(limits.acknowledge_interval_ms);
+    world.release();
+    world.settle();
+    world.restart();
+    assert!(matches!(world.attach("b"), Answer::Attached(attached) if attached.cursor.0 == 1));
+}
