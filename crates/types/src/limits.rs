@@ -185,9 +185,12 @@ pub const EXPIRY_LOOK_MS: u64 = 10_000;
 /// Milliseconds by which a clock has to be further on than expected before nothing expires by it for a while: more
 /// than any correction of a clock that was right, less than what makes a day's worth of entries go.
 pub const CLOCK_JUMP_MS: u64 = 12 * 3_600_000;
-/// Milliseconds after a start or such a jump without expiry: time for an operator to set right a clock that is wrong,
-/// for what has expired by it is gone.
+/// Milliseconds after such a jump without expiry: time for an operator to set right a clock that is wrong, for what
+/// has expired by it is gone.
 pub const EXPIRY_CAUTION_MS: u64 = 3_600_000;
+/// Milliseconds after a start without expiry: time for the system to set a clock that came up wrong. Longer would keep
+/// what is over for a server that was off for days.
+pub const EXPIRY_START_CAUTION_MS: u64 = 10_000;
 /// Milliseconds until a merge, or dropping its garbage, that failed for want of room or an answer is tried again.
 pub const MERGE_RETRY_MS: u64 = 10_000;
 /// Milliseconds until a change of the directory in doubt is looked at again.

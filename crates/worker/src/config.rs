@@ -77,7 +77,8 @@ pub struct WorkerLimits {
     pub waits_for_recipient: bool,
     /// Milliseconds over which the acknowledgements of one device are gathered into one event.
     pub acknowledge_interval_ms: u64,
-    /// Milliseconds after a start, or after the clock jumped ahead, in which nothing expires.
+    /// Milliseconds after the clock jumped ahead in which nothing expires; after a start at most
+    /// [`iris_types::limits::EXPIRY_START_CAUTION_MS`] of them.
     pub expiry_caution_ms: u64,
 }
 

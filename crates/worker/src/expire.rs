@@ -25,6 +25,8 @@ struct SteadyClock {
     read_at: (Timestamp, Monotonic),
     /// Since when it has not jumped ahead, as far as is known.
     since: Monotonic,
+    /// It has jumped since the start.
+    has_jumped: bool,
 }
 
 impl SteadyClock {
@@ -33,11 +35,13 @@ impl SteadyClock {
         let expected = before.plus_millis(mono.millis_since(read_at));
         if now.millis_since(expected) > CLOCK_JUMP_MS {
             self.since = mono;
+            self.has_jumped = true;
         }
         self.read_at = (now, mono);
     }
 
-    const fn is_steady(&self, caution_ms: u64) -> bool {
+    fn is_steady(&self, caution_ms: u64) -> bool {
+        let caution_ms = if self.has_jumped { caution_ms } else { caution_ms.min(EXPIRY_START_CAUTION_MS) };
         let (_, read_at) = self.read_at;
         read_at.millis_since(self.since) >= caution_ms
     }
@@ -58,7 +62,7 @@ pub(crate) struct Expiring {
 
 impl Expiring {
     pub(crate) const fn new(now: Timestamp, mono: Monotonic) -> Self {
-        let clock = SteadyClock { read_at: (now, mono), since: mono };
+        let clock = SteadyClock { read_at: (now, mono), since: mono, has_jumped: false };
         Self { clock, day: None, due: BTreeSet::new(), held: BTreeSet::new() }
     }
 
