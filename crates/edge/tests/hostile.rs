@@ -338,6 +338,30 @@ fn a_closed_connection_lingers_only_so_long() {
 }
 
 #[test]
+fn a_peer_that_does_not_read_is_ended_in_time() {
+    let world = World::new();
+    let mut idle = Client::login(&world, "alice", Versions::ALL);
+    idle.ask_until_read_no_further(&world);
+    // The last word does not fit behind what she is owed already.
+    world.advance_and_look(IDLE_MS_MAX + 1_000);
+    world.advance_and_look(LINGER_MS_MAX - 1);
+    assert_eq!(world.edge.statistics().connections, 1);
+    world.advance(1_001);
+    world.core.wait_for_detach("alice");
+    wait_until_empty(&world);
+
+    let mut replaced = Client::login(&world, "bob", Versions::ALL);
+    replaced.ask_until_read_no_further(&world);
+    let session = world.core.session_of("bob").unwrap();
+    world.core.deliver(iris_cluster::ToEdge::Close { session, code: ErrorCode::Replaced });
+    world.advance_and_look(0);
+    world.advance(LINGER_MS_MAX + 1_000);
+    world.core.wait_for_detach("bob");
+    wait_until_empty(&world);
+    drop((idle, replaced));
+}
+
+#[test]
 fn handshakes_in_progress_are_bounded_and_the_others_wait() {
     let world = World::new();
     let sockets: Vec<TcpStream> = (0..HANDSHAKES_IN_FLIGHT_MAX + 20).map(|_| connect(&world)).collect();

@@ -99,6 +99,14 @@ impl World {
         self.edge.wake();
     }
 
+    /// Moves the clock, and waits until the only loop has taken a whole turn at the new time.
+    pub fn advance_and_look(&self, millis: u64) {
+        self.clock.advance(millis);
+        let turns = self.edge.statistics().turns;
+        // The turn that is running may have read the clock before it was moved.
+        self.wait_for("another turn", |statistics| statistics.turns >= turns + 2);
+    }
+
     /// Waits until the statistics are as wanted.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Statistics) -> bool) -> Statistics {
         #[allow(clippy::disallowed_methods, reason = "a test waits only so long")]
