@@ -39,6 +39,8 @@ pub struct EdgeMachine {
 struct Tenant {
     user: UserId,
     device: DeviceId,
+    /// The core has taken the session in.
+    is_attached: bool,
     expires_at: Timestamp,
     /// The same on the clock of deadlines, as seen at login.
     expires_by: Monotonic,
@@ -165,6 +167,7 @@ impl EdgeMachine {
         self.tenant = Some(Tenant {
             user: login.user.clone(),
             device: login.device.clone(),
+            is_attached: false,
             expires_at,
             expires_by: now.monotonic.plus_millis(expires_at.millis_since(now.wall)),
         });
@@ -182,9 +185,14 @@ impl EdgeMachine {
     }
 
     fn answer(&mut self, id: RequestId, answer: Answer) {
-        let refused_login = id == ACKNOWLEDGE_REQUEST && !self.connection.is_ready();
-        if refused_login && matches!(answer, Answer::Refused { .. }) {
-            self.tenant = None;
+        match (&answer, &mut self.tenant) {
+            (Answer::Attached(_), Some(tenant)) => tenant.is_attached = true,
+            // Later refusals under this id are of acknowledgements, and a connection may be closing by then: the
+            // core still has to hear of its end.
+            (Answer::Refused { .. }, Some(tenant)) if id == ACKNOWLEDGE_REQUEST && !tenant.is_attached => {
+                self.tenant = None;
+            }
+            _ => {}
         }
         self.connection.answer(id, answer);
     }

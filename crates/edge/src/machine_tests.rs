@@ -153,6 +153,25 @@ fn a_session_is_detached_once_if_the_core_may_know_it() {
 }
 
 #[test]
+fn a_refused_acknowledgement_of_a_closing_connection_costs_no_detach() {
+    let refused = || {
+        let refusal = Refusal::new(ErrorCode::CursorAhead);
+        Answer::Refused { refusal, server_time: START.wall }
+    };
+    let mut pair = Pair::logged_in();
+    pair.server.close(ErrorCode::Replaced);
+    pair.answer(ACKNOWLEDGE_REQUEST, refused());
+    assert!(pair.server.detach().is_some());
+    // The login was answered when it was too late.
+    let mut late = Pair::new("good");
+    late.server.close(ErrorCode::TimedOut);
+    let attached = Attached { cursor: Offset(0), last: Offset(0), server_time: START.wall };
+    late.answer(RequestId(0), Answer::Attached(attached));
+    late.answer(ACKNOWLEDGE_REQUEST, refused());
+    assert!(late.server.detach().is_some());
+}
+
+#[test]
 fn a_request_after_the_tokens_end_is_not_passed_on() {
     let mut pair = Pair::logged_in();
     pair.now = after(TOKEN_MS - 1);
