@@ -182,12 +182,9 @@ fn oversize_and_nonsense_frames_before_login_are_closed() {
     let world = World::new();
     let too_long = [&[1, 0xff, 0xff][..], &[0; 2_000]].concat();
     let frames = [too_long, vec![0xee, 0, 1, 0], vec![0; 64], b"GET / HTTP/1.1\r\n\r\n".to_vec()];
-    for (read, frame) in (0..).zip(frames) {
+    for frame in frames {
         let mut client = TlsClient::connect(&world);
         client.write(&frame);
-        world.wait_for("read", |statistics| statistics.records_received > read);
-        // Where a frame is only unknown, the time for the login runs on.
-        world.advance(LOGIN_MS_MAX + 1_000);
         client.read_to_close();
     }
     wait_until_empty(&world);
