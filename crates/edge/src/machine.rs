@@ -77,7 +77,8 @@ impl EdgeMachine {
     }
 
     /// The link had no room for this: the client is told `busy`. `true` for what has to be offered again because
-    /// nobody would miss it: a detach, and an acknowledgement, which the client does not repeat.
+    /// nobody would miss it: a detach, and an acknowledgement, which the client does not repeat. One that the core
+    /// would refuse is refused here.
     pub fn refuse(&mut self, refused: &ToCore, now: Now) -> bool {
         let refusal = Refusal::after(ErrorCode::Busy, BUSY_RETRY_AFTER_MS);
         match refused {
@@ -86,7 +87,12 @@ impl EdgeMachine {
                 self.connection.refuse_login(refusal, now.wall);
                 false
             }
-            ToCore::Detach { .. } | ToCore::Request { request: Request::Acknowledge { .. }, .. } => true,
+            ToCore::Detach { .. } => true,
+            ToCore::Request { request: Request::Acknowledge { up_to }, .. }
+                if !self.connection.is_ahead(*up_to) =>
+            {
+                true
+            }
             ToCore::Request { id, .. } => {
                 self.connection.answer(*id, Answer::Refused { refusal, server_time: now.wall });
                 false

@@ -10,6 +10,8 @@ use super::*;
 
 const START: Now = Now { wall: Timestamp(1_800_000_000_000), monotonic: Monotonic(5_000) };
 const TOKEN_MS: u64 = 60_000;
+/// Entries in the inbox at login.
+const LAST: u64 = 1;
 
 fn after(millis: u64) -> Now {
     Now { wall: START.wall.plus_millis(millis), monotonic: START.monotonic.plus_millis(millis) }
@@ -82,7 +84,7 @@ impl Pair {
     fn logged_in() -> Self {
         let mut pair = Self::new("good");
         assert!(matches!(pair.asked().as_slice(), [ToCore::Attach { .. }]));
-        let attached = Attached { cursor: Offset(0), last: Offset(0), server_time: START.wall };
+        let attached = Attached { cursor: Offset(0), last: Offset(LAST), server_time: START.wall };
         pair.answer(RequestId(0), Answer::Attached(attached));
         assert!(pair.server.is_ready());
         pair
@@ -208,14 +210,17 @@ fn a_full_link_means_busy_and_loses_no_acknowledgement_and_no_detach() {
     let is_busy = |event: &ClientEvent| matches!(event, ClientEvent::Refused { refusal, .. } if *refusal == Refusal::after(ErrorCode::Busy, BUSY_RETRY_AFTER_MS));
     assert!(pair.heard.iter().any(is_busy));
     let (session, user) = (pair.server.session(), UserId::new("alice").unwrap());
-    let acknowledgement = ToCore::Request {
+    let acknowledgement = |up_to| ToCore::Request {
         session,
         user: user.clone(),
         device: DeviceId::new("phone").unwrap(),
         id: ACKNOWLEDGE_REQUEST,
-        request: Request::Acknowledge { up_to: Offset(1) },
+        request: Request::Acknowledge { up_to: Offset(up_to) },
     };
-    assert!(pair.server.refuse(&acknowledgement, START));
+    assert!(pair.server.refuse(&acknowledgement(LAST), START));
+    assert!(!pair.server.refuse(&acknowledgement(LAST + 1), START), "the core would refuse it");
+    pair.run();
+    assert_eq!(pair.heard.iter().filter(|event| is_busy(event)).count(), 2);
     assert!(pair.server.refuse(&ToCore::Detach { session, user }, START));
     assert!(!pair.server.is_closing());
 

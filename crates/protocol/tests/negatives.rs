@@ -301,7 +301,7 @@ fn acknowledgements_of_a_turn_are_one_and_one_ahead_hides_none() {
     server.answer(iris_protocol::server::SYNC_REQUEST, page);
     events.clear();
     let acknowledge = |offset| bytes(&ClientFrame::Acknowledge(Acknowledge { up_to: Offset(offset) }));
-    let sent = [1, 2, 3, 900, 4, 5, 5].map(acknowledge).concat();
+    let sent = [1, 2, 3, 900, 4, 901, 5, 902, 5].map(acknowledge).concat();
     server.receive(&sent, NOW, &mut events);
     let asked: Vec<_> = events
         .iter()
@@ -313,6 +313,29 @@ fn acknowledgements_of_a_turn_are_one_and_one_ahead_hides_none() {
         })
         .collect();
     assert_eq!(asked, [3, 900, 5]);
+    events.clear();
+    server.receive(&acknowledge(903), NOW, &mut events);
+    assert_eq!(events, [], "one ahead waits for its refusal");
+    let refused = core.handle(iris_types::request::Request::Acknowledge { up_to: Offset(900) }).0.unwrap();
+    server.answer(iris_protocol::server::ACKNOWLEDGE_REQUEST, refused);
+    server.receive(&acknowledge(904), NOW, &mut events);
+    assert_eq!(events.len(), 1);
+}
+
+#[test]
+fn a_sync_from_nowhere_makes_no_acknowledgement_honest() {
+    let mut server = server_in(State::Ready, Versions::ALL);
+    let mut events = Vec::new();
+    server.receive(
+        &bytes(&ClientFrame::Sync(Sync { request: RequestId(1), after: Offset(900) })),
+        NOW,
+        &mut events,
+    );
+    for up_to in 1..900 {
+        let acknowledge = ClientFrame::Acknowledge(Acknowledge { up_to: Offset(up_to) });
+        server.receive(&bytes(&acknowledge), NOW, &mut events);
+    }
+    assert_eq!(events.len(), 2, "the page and one acknowledgement");
 }
 
 #[test]

@@ -170,11 +170,14 @@ impl Turn<'_> {
     }
 
     fn acknowledge(&mut self, connection: &mut ServerConnection, up_to: Offset) {
-        if up_to > connection.flow.last() {
-            // Likely refused: it must not hide an honest one of the same turn.
-            self.flush_acknowledged();
-            self.acknowledged = Some(up_to);
-            return self.flush_acknowledged();
+        if connection.flow.is_ahead(up_to) {
+            if connection.flow.acknowledge_ahead(up_to) {
+                // It will be refused: it must not hide an honest one of the same turn.
+                self.flush_acknowledged();
+                self.acknowledged = Some(up_to);
+                self.flush_acknowledged();
+            }
+            return;
         }
         let acknowledged = connection.flow.acknowledge(up_to);
         if acknowledged.is_news {
