@@ -183,6 +183,16 @@ fn a_configuration_that_cannot_work_is_refused_with_advice() {
     assert!(error.contains("iris.toml:6: unknown key `listn`; did you mean `listen`?"), "{error}");
 }
 
+/// Names and sizes of files are nobody else's business either.
+#[test]
+fn the_data_directory_is_its_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let server = DevServer::start(&folder.path().join("dev"));
+    let mode = std::fs::metadata(server.data()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
 /// SEC-7: neither a text nor a name is found in any file of the data directory.
 #[test]
 fn nothing_readable_is_at_rest() {
