@@ -134,6 +134,13 @@ fn a_script_survives_its_own_mistakes() {
     assert_eq!((&error["name"], &error["ref"]), (&json!("invalid_body"), &json!(5)));
     alice.command(&json!({"send": {"to": "bob", "text": "x".repeat(32_768)}, "ref": [1]}));
     assert_eq!(alice.wait_for("sent")["ref"], json!([1]));
+    let (longest, longer) = ("r".repeat(1_022), "r".repeat(1_023));
+    alice.command(&json!({"send": {"to": "bob", "text": "x"}, "ref": longer}));
+    let error = alice.wait_for("error");
+    let told = (&error["name"], &error["retryable"], &error["ref"]);
+    assert_eq!(told, (&json!("bad_command"), &json!(false), &json!(longer)));
+    alice.command(&json!({"send": {"to": "bob", "text": "x"}, "ref": longest}));
+    assert_eq!(alice.wait_for("sent")["ref"], json!(longest));
     let id = "01890000-0000-7000-8000-000000000000";
     alice.command(&json!({"send": {"to": "bob", "text": "old", "id": id}}));
     assert_eq!(alice.wait_for("error")["name"], "id_too_old");
