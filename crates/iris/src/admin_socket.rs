@@ -1,5 +1,6 @@
 //! The server's side of `iris admin`: a Unix socket that only the owner can open.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use iris_core::AdminReply;
 use iris_edge::TokenSecret;
 use iris_types::UserId;
+use iris_types::limits::ACCEPT_PAUSE_MS;
 use iris_worker::AdminAnswer;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -28,9 +30,9 @@ pub(crate) struct AdminSocket {
 
 impl AdminSocket {
     /// Answers one question per connection, one connection at a time, until dropped.
-    pub(crate) async fn serve(self, listener: UnixListener) -> Result<()> {
+    pub(crate) async fn serve(self, listener: UnixListener) {
         loop {
-            let (stream, _) = listener.accept().await?;
+            let (stream, _) = accepted(|| listener.accept()).await;
             match tokio::time::timeout(QUESTION_TIME, self.converse(stream)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "an administrator's connection broke"),
@@ -85,6 +87,19 @@ impl AdminSocket {
     }
 }
 
+/// The next connection. An error is none of the listener's end: descriptors may be free again in a moment.
+async fn accepted<T, F: Future<Output = io::Result<T>>>(mut accept: impl FnMut() -> F) -> T {
+    loop {
+        match accept().await {
+            Ok(connection) => return connection,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept an administrator's connection");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            }
+        }
+    }
+}
+
 fn waiting() -> (AdminReply, oneshot::Receiver<AdminAnswer>) {
     let (sender, receiver) = oneshot::channel();
     // Nobody waits any more: the administrator's connection is gone, the change is made all the same.
@@ -95,5 +110,19 @@ async fn settle(answer: oneshot::Receiver<AdminAnswer>) -> Result<()> {
     match answer.await.context("the server is stopping; ask again when it is back")? {
         AdminAnswer::Done => Ok(()),
         AdminAnswer::Refused(refusal) => bail!("refused: {refusal}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_is_not_the_end_of_the_socket() {
+        let mut outcomes =
+            vec![Ok(7), Err(io::ErrorKind::OutOfMemory.into()), Err(io::Error::other("no room"))];
+        assert_eq!(accepted(|| std::future::ready(outcomes.pop().unwrap())).await, 7);
+        assert!(outcomes.is_empty());
     }
 }

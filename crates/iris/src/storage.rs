@@ -36,8 +36,7 @@ impl Storage {
         let directory = &config.directory;
         let master = master_key(config)?;
         if let Some(parent) = directory.parent() {
-            std::fs::create_dir_all(parent)
-                .with_context(|| format!("cannot create {}", parent.display()))?;
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
         }
         // Made by the engine, for its owner alone.
         let disk = RealDisk::open(directory)
