@@ -61,6 +61,7 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("WAITING_PING_INTERVAL_MS", l::WAITING_PING_INTERVAL_MS),
         ("PONG_MS_MAX", l::PONG_MS_MAX),
         ("LOGIN_ANSWER_MS_MAX", l::LOGIN_ANSWER_MS_MAX),
+        ("TOKEN_AHEAD_MS_MAX", l::TOKEN_AHEAD_MS_MAX),
         ("LOGIN_SKEW_MS_MAX", l::LOGIN_SKEW_MS_MAX),
         ("ID_AHEAD_MS_MAX", l::ID_AHEAD_MS_MAX),
         ("DEDUP_WINDOW_MS", l::DEDUP_WINDOW_MS),
