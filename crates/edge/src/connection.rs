@@ -82,6 +82,11 @@ impl Connection {
         self.socket.as_fd()
     }
 
+    /// Whether the client has not even begun with TLS.
+    pub(crate) fn awaits_hello(&self) -> bool {
+        matches!(&self.stage, Stage::Handshake { tls, .. } if tls.awaits_hello())
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended)
     }

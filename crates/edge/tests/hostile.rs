@@ -10,7 +10,7 @@ use iris_protocol::Versions;
 use iris_protocol::client::ClientEvent;
 use iris_types::ErrorCode;
 use iris_types::limits::{
-    HANDSHAKE_MS_MAX, HANDSHAKES_IN_FLIGHT_MAX, IDLE_MS_MAX, LINGER_MS_MAX, LOGIN_MS_MAX,
+    HANDSHAKE_MS_MAX, HANDSHAKES_IN_FLIGHT_MAX, HELLO_MS_MIN, IDLE_MS_MAX, LINGER_MS_MAX, LOGIN_MS_MAX,
     PARTIAL_FRAME_MS_MAX,
 };
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -359,17 +359,33 @@ fn a_peer_that_does_not_read_is_ended_in_time() {
 }
 
 #[test]
-fn handshakes_in_progress_are_bounded_and_the_others_wait() {
+fn handshakes_in_progress_are_bounded_and_silent_peers_make_room() {
+    const MAX: u64 = HANDSHAKES_IN_FLIGHT_MAX as u64;
+    const MORE: u64 = 20;
     let world = World::new();
-    let sockets: Vec<TcpStream> = (0..HANDSHAKES_IN_FLIGHT_MAX + 20).map(|_| connect(&world)).collect();
-    let full = |in_flight| in_flight == HANDSHAKES_IN_FLIGHT_MAX as u64;
-    let statistics = world.wait_for("full", |statistics| full(statistics.handshakes_in_flight));
-    assert_eq!(statistics.connections, HANDSHAKES_IN_FLIGHT_MAX as u64);
+    let mut talker = connect(&world);
+    talker.write_all(&client_hello(&world)).unwrap();
+    std::io::Read::read_exact(&mut talker, &mut [0]).unwrap();
+    let silent: Vec<TcpStream> = (1..MAX + MORE).map(|_| connect(&world)).collect();
+    let statistics = world.wait_for("full", |statistics| statistics.handshakes_in_flight == MAX);
+    assert_eq!(statistics.connections, MAX);
+    world.advance_and_look(HELLO_MS_MIN - 1);
+    assert_eq!(world.edge.statistics().accepted, MAX, "the others wait");
+    world.advance(1);
+    let statistics = world.wait_for("the others", |statistics| statistics.accepted == MAX + MORE);
+    assert_eq!((statistics.handshakes_in_flight, statistics.handshakes_failed), (MAX, MORE));
+    // An honest client gets in while silent ones hold every other place.
+    let alice = Client::login(&world, "alice", Versions::ALL);
+    let statistics = world.wait_for("in", |statistics| statistics.sessions == 1);
+    assert_eq!((statistics.handshakes_in_flight, statistics.handshakes_failed), (MAX - 1, MORE + 1));
+    // The oldest of all had said hello.
+    talker.set_nonblocking(true).unwrap();
+    let error = std::io::Read::read_to_end(&mut talker, &mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "still open");
     world.advance(HANDSHAKE_MS_MAX + 1_000);
-    world.wait_for("the others", |statistics| statistics.accepted == HANDSHAKES_IN_FLIGHT_MAX as u64 + 20);
-    drop(sockets);
+    world.wait_for("only her", |statistics| statistics.connections == 1);
+    drop((silent, talker, alice));
     wait_until_empty(&world);
-    Client::login(&world, "alice", Versions::ALL);
 }
 
 /// Hello and login of a client that speaks the protocol.

@@ -53,6 +53,7 @@ fn the_error_table_is_the_catalogue() {
 #[test]
 fn the_tables_of_times_and_limits_are_the_limits() {
     let known: &[(&str, u64)] = &[
+        ("HELLO_MS_MIN", l::HELLO_MS_MIN),
         ("HANDSHAKE_MS_MAX", l::HANDSHAKE_MS_MAX),
         ("LOGIN_MS_MAX", l::LOGIN_MS_MAX),
         ("PARTIAL_FRAME_MS_MAX", l::PARTIAL_FRAME_MS_MAX),

@@ -58,6 +58,9 @@ pub const NONCES_PER_USER_MAX: usize = 256;
 
 /// Milliseconds for the TLS handshake.
 pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// Milliseconds for the ClientHello at least: when all places for handshakes are taken, who takes longer makes room
+/// for others. A round trip over a slow network, and some.
+pub const HELLO_MS_MIN: u64 = 500;
 /// Milliseconds from the handshake's end to a finished login.
 pub const LOGIN_MS_MAX: u64 = 5_000;
 /// Milliseconds between a frame's first byte and its last.
@@ -72,7 +75,8 @@ pub const PONG_MS_MAX: u64 = 20_000;
 pub const WAITING_PING_INTERVAL_MS: u64 = 10_000;
 /// Milliseconds a client waits for the answer to its login.
 pub const LOGIN_ANSWER_MS_MAX: u64 = 15_000;
-/// Handshakes in progress per event loop; further connections wait in the listen queue.
+/// Handshakes in progress per event loop; further connections wait in the listen queue, or take the place of the
+/// oldest one without a ClientHello.
 pub const HANDSHAKES_IN_FLIGHT_MAX: usize = 256;
 /// Bytes waiting in one connection's output before reading from it stops.
 pub const OUTPUT_BYTES_MAX: usize = 512 * 1_024;
