@@ -42,6 +42,7 @@ pub(crate) struct EventLoop {
     epoll: OwnedFd,
     /// `None` once draining.
     acceptor: Option<Acceptor>,
+    connections_max: usize,
     inbox: Arc<EdgeInbox>,
     core: Arc<dyn CoreLink>,
     control: Arc<Control>,
@@ -74,6 +75,7 @@ impl EventLoop {
         Ok(Self {
             number,
             acceptor: Some(Acceptor::new(listener, LISTENER, &epoll)?),
+            connections_max: (config.connections_max / config.inboxes.len()).max(1),
             epoll,
             inbox,
             core,
@@ -189,9 +191,10 @@ impl EventLoop {
         }
     }
 
-    /// Whether one more handshake may begin: a place is free, or [`Self::make_room`] will free one.
+    /// Whether one more connection may come: it leaves a descriptor to others, and a place for its handshake is free
+    /// or [`Self::make_room`] will free one.
     fn has_room(&mut self) -> bool {
-        self.has_free_place() || self.next_to_leave().is_some()
+        self.slab.len() < self.connections_max && (self.has_free_place() || self.next_to_leave().is_some())
     }
 
     fn has_free_place(&self) -> bool {

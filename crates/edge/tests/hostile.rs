@@ -8,6 +8,7 @@ use std::net::{Shutdown, TcpStream};
 
 use iris_protocol::Versions;
 use iris_protocol::client::ClientEvent;
+use iris_protocol::server::ServerConfig;
 use iris_types::ErrorCode;
 use iris_types::limits::{
     HANDSHAKE_MS_MAX, HANDSHAKES_IN_FLIGHT_MAX, HELLO_MS_MIN, IDLE_MS_MAX, LINGER_MS_MAX, LOGIN_MS_MAX,
@@ -386,6 +387,22 @@ fn handshakes_in_progress_are_bounded_and_silent_peers_make_room() {
     world.wait_for("only her", |statistics| statistics.connections == 1);
     drop((silent, talker, alice));
     wait_until_empty(&world);
+}
+
+#[test]
+fn connections_leave_descriptors_to_the_rest_of_the_process() {
+    const MAX: u64 = 4;
+    const COUNT: u64 = 40;
+    let world = World::bounded(2 * MAX as usize + 1, 2, ServerConfig::default(), |core| core);
+    // Whichever loop the kernel gives them to, both are full.
+    let waiting: Vec<_> = (0..COUNT).map(|_| connect(&world)).collect();
+    let full = world.wait_for("full", |statistics| statistics.connections == 2 * MAX);
+    world.wait_for("more turns", |statistics| statistics.turns > full.turns + 10);
+    assert_eq!(world.edge.statistics().accepted, 2 * MAX);
+    // Who leaves makes room for who waits.
+    drop(waiting);
+    world.wait_for("all", |statistics| statistics.accepted == COUNT && statistics.connections == 0);
+    drop(Client::login(&world, "alice", Versions::ALL));
 }
 
 /// Hello and login of a client that speaks the protocol.

@@ -97,6 +97,9 @@ pub const LINGER_MS_MAX: u64 = 2_000;
 pub const LOOP_REST_MS_MAX: u64 = 5;
 /// Milliseconds that a loop with something to write to many connections rests at least between turns.
 pub const LOOP_REST_MS_MIN: u64 = 2;
+/// Descriptors that connections leave to the rest of a server: the log, run files, merges, administration. An engine
+/// that cannot open a file stops the server.
+pub const DESCRIPTORS_RESERVED: u64 = 512;
 /// Milliseconds without accepting after descriptors or memory ran out.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Cipher contexts kept per event loop, a power of two: 2.4 MiB when all are used, none when the loop is
