@@ -167,6 +167,7 @@ fn next_end(input: &[u8], end: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn config() -> TlsConfig {

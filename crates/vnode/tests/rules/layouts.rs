@@ -107,7 +107,7 @@ fn rows_keep_their_layout() {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     for event in events() {
         event.rows(&mut |table, window, key, value| {
-            found.push(format!("{table:?} {} {} {}", window.0, hex(&key), hex(&value)));
+            found.push(format!("{table:?} {} {} {}", window.0, hex(key), hex(value)));
         });
     }
     let expected = include_str!("rows.txt");
