@@ -7,6 +7,7 @@ mod chat;
 mod cli;
 mod clock;
 mod config;
+mod descriptors;
 mod dev;
 mod doctor;
 mod health;

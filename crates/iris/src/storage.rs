@@ -35,8 +35,10 @@ impl Storage {
     pub(crate) fn open(config: &config::Storage) -> Result<Self> {
         let directory = &config.directory;
         let master = master_key(config)?;
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("cannot create {}", directory.display()))?;
+        if let Some(parent) = directory.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        }
+        // Made by the engine, for its owner alone.
         let disk = RealDisk::open(directory)
             .with_context(|| format!("cannot use the data directory {}", directory.display()))?;
         let mut local = iris_store_local::Config::new(*random::<16>()?);

@@ -53,6 +53,7 @@ fn the_error_table_is_the_catalogue() {
 #[test]
 fn the_tables_of_times_and_limits_are_the_limits() {
     let known: &[(&str, u64)] = &[
+        ("HELLO_MS_MIN", l::HELLO_MS_MIN),
         ("HANDSHAKE_MS_MAX", l::HANDSHAKE_MS_MAX),
         ("LOGIN_MS_MAX", l::LOGIN_MS_MAX),
         ("PARTIAL_FRAME_MS_MAX", l::PARTIAL_FRAME_MS_MAX),
@@ -61,6 +62,7 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("WAITING_PING_INTERVAL_MS", l::WAITING_PING_INTERVAL_MS),
         ("PONG_MS_MAX", l::PONG_MS_MAX),
         ("LOGIN_ANSWER_MS_MAX", l::LOGIN_ANSWER_MS_MAX),
+        ("TOKEN_AHEAD_MS_MAX", l::TOKEN_AHEAD_MS_MAX),
         ("LOGIN_SKEW_MS_MAX", l::LOGIN_SKEW_MS_MAX),
         ("ID_AHEAD_MS_MAX", l::ID_AHEAD_MS_MAX),
         ("DEDUP_WINDOW_MS", l::DEDUP_WINDOW_MS),

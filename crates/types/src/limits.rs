@@ -44,6 +44,9 @@ pub const PUSH_WINDOW_ENTRIES_MAX: usize = 4_096;
 pub const TOKEN_LIFETIME_S_MAX: u64 = 86_400;
 /// Milliseconds a login's timestamp may be off.
 pub const LOGIN_SKEW_MS_MAX: u64 = 60_000;
+/// Milliseconds a token may be dated ahead of the server's clock: by how much clocks that are kept in step differ.
+/// A revocation of all of a user's tokens reaches as far ahead, so its answer takes as long.
+pub const TOKEN_AHEAD_MS_MAX: u64 = 5_000;
 /// Bytes of the shared secret of tokens, at least: as long as the hash (RFC 7518 section 3.2).
 pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
 /// Bytes of a login's nonce.
@@ -55,6 +58,9 @@ pub const NONCES_PER_USER_MAX: usize = 256;
 
 /// Milliseconds for the TLS handshake.
 pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// Milliseconds for the ClientHello at least: when all places for handshakes are taken, who takes longer makes room
+/// for others. A round trip over a slow network, and some.
+pub const HELLO_MS_MIN: u64 = 500;
 /// Milliseconds from the handshake's end to a finished login.
 pub const LOGIN_MS_MAX: u64 = 5_000;
 /// Milliseconds between a frame's first byte and its last.
@@ -69,7 +75,8 @@ pub const PONG_MS_MAX: u64 = 20_000;
 pub const WAITING_PING_INTERVAL_MS: u64 = 10_000;
 /// Milliseconds a client waits for the answer to its login.
 pub const LOGIN_ANSWER_MS_MAX: u64 = 15_000;
-/// Handshakes in progress per event loop; further connections wait in the listen queue.
+/// Handshakes in progress per event loop; further connections wait in the listen queue, or take the place of the
+/// oldest one without a ClientHello.
 pub const HANDSHAKES_IN_FLIGHT_MAX: usize = 256;
 /// Bytes waiting in one connection's output before reading from it stops.
 pub const OUTPUT_BYTES_MAX: usize = 512 * 1_024;
@@ -90,6 +97,9 @@ pub const LINGER_MS_MAX: u64 = 2_000;
 pub const LOOP_REST_MS_MAX: u64 = 5;
 /// Milliseconds that a loop with something to write to many connections rests at least between turns.
 pub const LOOP_REST_MS_MIN: u64 = 2;
+/// Descriptors that connections leave to the rest of a server: the log, run files, merges, administration. An engine
+/// that cannot open a file stops the server.
+pub const DESCRIPTORS_RESERVED: u64 = 512;
 /// Milliseconds without accepting after descriptors or memory ran out.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Cipher contexts kept per event loop, a power of two: 2.4 MiB when all are used, none when the loop is
