@@ -23,7 +23,7 @@ const QUESTION_BYTES: u64 = 4_096; // layout
 /// How long a peer may take to ask.
 const QUESTION_TIME: Duration = Duration::from_secs(5);
 /// How long the answer may take: a commit, then the time by which tokens may be dated ahead and the rest of a second.
-const ANSWER_TIME: Duration = Duration::from_secs(12);
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// What a question may reach.
 pub(crate) struct AdminSocket {

@@ -46,7 +46,7 @@ pub const TOKEN_LIFETIME_S_MAX: u64 = 86_400;
 pub const LOGIN_SKEW_MS_MAX: u64 = 60_000;
 /// Milliseconds a token may be dated ahead of the server's clock: by how much clocks that are kept in step differ.
 /// A revocation of all of a user's tokens reaches as far ahead, so its answer takes as long.
-pub const TOKEN_AHEAD_MS_MAX: u64 = 5_000;
+pub const TOKEN_AHEAD_MS_MAX: u64 = 1_000;
 /// Bytes of the shared secret of tokens, at least: as long as the hash (RFC 7518 section 3.2).
 pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
 /// Bytes of a login's nonce.
