@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use iris_store::StoreError;
 use iris_tables::{RunSet, Table, TableError, Window, expired};
-use iris_types::limits::{DEDUP_WINDOW_MS, INBOX_TTL_MS, MERGE_BATCH_BYTES};
+use iris_types::limits::{DEDUP_WINDOW_MS, EXPIRY_START_CAUTION_MS, INBOX_TTL_MS, MERGE_BATCH_BYTES};
 use iris_types::{MessageId, Monotonic, Offset, RunName, Timestamp, UserId, VnodeId};
 use iris_vnode::rows;
 
