@@ -120,6 +120,19 @@ pub const SOCKET_READ_BYTES: usize = 128 * 1_024;
 /// Room set aside when a batch frame is begun.
 pub const BATCH_ROOM_BYTES: usize = 1_024;
 
+// --- WebSockets -------------------------------------------------------------------------------------------
+
+/// Bytes of an HTTP request's head: a browser's, with room for cookies of other servers on the same host.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1_024;
+/// Headers of an HTTP request; browsers send about 20.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// Milliseconds for the head of an HTTP request, from when it may begin.
+pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
+/// Bytes of a WebSocket message in either direction: the largest frame, and as much again.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 128 * 1_024;
+/// Bytes of answers to WebSocket pings that wait to be sent; beyond it only the latest ping is answered.
+pub const WEBSOCKET_PONG_BYTES_MAX: usize = 4 * 1_024;
+
 // --- log and derived state --------------------------------------------------------------------------------
 
 /// Bytes of one chunk of events; what does not fit forms the next.
