@@ -289,6 +289,16 @@ pub(crate) fn fill_until_no_space(disk: &SimDisk, local: &LocalEngine) {
     model.check(engine, "after no space");
 }
 
+/// A new log takes its first chunks without room for a second segment; once there is room it goes on.
+pub(crate) fn one_segment_of_the_reserve(local: &LocalEngine) {
+    let engine = &local.engine();
+    engine.logs.create(FIRST).unwrap();
+    let append = |at| engine.logs.append(FIRST, Position(at), chunk(at), &body(FIRST, at));
+    let committed = (1..100).take_while(|at| append(*at) == Appended::Committed).count() as u64;
+    assert!(committed > 1);
+    assert_eq!(append(committed + 1), Appended::InDoubt(Doubt::NoSpace));
+}
+
 /// Fails one flush; from then on nothing is accepted, whatever is asked.
 pub(crate) fn poison(disk: &SimDisk, local: &LocalEngine) {
     let engine = &local.engine();
