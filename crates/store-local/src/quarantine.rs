@@ -6,16 +6,16 @@
 
 use std::collections::BTreeSet;
 
-use iris_store::{LogEnd, Quarantined};
+use iris_store::LogEnd;
 use iris_types::{LogId, Position};
 
+use crate::aside;
 use crate::catalog::LogEntry;
 use crate::durable::{self, Health};
 use crate::found_log::FoundLog;
 use crate::inspect::{Inspection, inspect};
 use crate::journal::REGISTERS;
 use crate::mark::{MARK, Mark, Marked};
-use crate::open::{QUARANTINE, keep_aside};
 use crate::record::Record;
 use crate::run_file;
 use crate::scan::{Scan, Step};
@@ -79,7 +79,7 @@ pub fn quarantine(disk: &dyn Disk, config: &Config, name: &str) -> Result<Loss, 
 fn replace_mark(disk: &dyn Disk, inspection: &Inspection) -> Result<Loss, QuarantineError> {
     let mut loss = Loss::default();
     if disk.list("")?.iter().any(|short| short == MARK) {
-        loss.kept.push(keep_aside(disk, MARK, &segment::read_all(disk, MARK)?)?);
+        loss.kept.push(aside::keep(disk, MARK, &segment::read_all(disk, MARK)?)?);
     }
     Mark::create(disk, inspection.journal.store)?;
     durable::sync_directory(disk, "")?;
@@ -98,29 +98,8 @@ fn move_runs(disk: &dyn Disk, name: &str, short: &str) -> Result<Loss, Quarantin
         }
         Err(_) => vec![format!("every run in {name}: its index cannot be read")],
     };
-    let kept = format!("{QUARANTINE}/{short}");
-    disk.rename(name, &kept)?;
-    durable::sync_directory(disk, QUARANTINE)?;
-    durable::sync_directory(disk, run_file::RUNS)?;
-    Ok(Loss { kept: vec![kept], lost })
-}
-
-/// Logs of which a damaged segment lies in the quarantine. (A torn tail has its place behind its name.)
-pub(crate) fn cut_logs(disk: &dyn Disk) -> Result<BTreeSet<LogId>, DiskError> {
-    let moved = disk.list(QUARANTINE)?;
-    Ok(moved.iter().filter_map(|short| segment::parse_name(short)).map(|(log, _)| log).collect())
-}
-
-/// Runs whose file lies in the quarantine, as far as the files can tell.
-pub(crate) fn moved_runs(disk: &dyn Disk) -> Result<Quarantined, DiskError> {
-    let mut found = Quarantined::default();
-    for short in disk.list(QUARANTINE)?.iter().filter(|short| run_file::parse_name(short).is_some()) {
-        match run_file::read(disk, &format!("{QUARANTINE}/{short}"))? {
-            Ok(index) => found.names.extend(index.runs.iter().map(|run| run.name)),
-            Err(_) => found.is_partly_unknown = true,
-        }
-    }
-    Ok(found)
+    let kept = aside::move_files(disk, run_file::RUNS, &[short.to_owned()])?;
+    Ok(Loss { kept, lost })
 }
 
 /// The good part of a log in front of the damage.
@@ -152,7 +131,7 @@ fn cut_log(
     let mut loss = Loss::default();
     let name = segment::name(log, number);
     if numbers.contains(&number) {
-        loss.kept.push(keep_aside(
+        loss.kept.push(aside::keep(
             disk,
             name.rsplit('/').next().unwrap_or(&name),
             &segment::read_all(disk, &name)?,
@@ -181,15 +160,9 @@ fn move_segments(
     number: u32,
     lost: Vec<String>,
 ) -> Result<Loss, QuarantineError> {
-    let mut kept = Vec::new();
-    for number in numbers(disk, log)?.range(number..) {
-        let name = segment::name(log, *number);
-        let aside = name.replacen(LOGS, QUARANTINE, 1);
-        disk.rename(&name, &aside)?;
-        kept.push(aside);
-    }
-    durable::sync_directory(disk, QUARANTINE)?;
-    durable::sync_directory(disk, LOGS)?;
+    let shorts: Vec<String> =
+        numbers(disk, log)?.range(number..).map(|number| segment::short_name(log, *number)).collect();
+    let kept = if shorts.is_empty() { Vec::new() } else { aside::move_files(disk, LOGS, &shorts)? };
     Ok(Loss { kept, lost })
 }
 

@@ -109,14 +109,8 @@ fn a_missing_file_is_noticed() {
 
 /// Copies a file of one disk over the same file of another.
 fn put_back(from: &SimDisk, to: &SimDisk, name: &str) {
-    let bytes = {
-        let file = from.open(name).unwrap();
-        let mut bytes = vec![0; file.length().unwrap() as usize];
-        file.read_at(0, &mut bytes).unwrap();
-        bytes
-    };
     drop(to.remove(name));
-    to.create(name).unwrap().write_at(0, &bytes).unwrap();
+    to.create(name).unwrap().write_at(0, &read(from, name)).unwrap();
 }
 
 #[test]
@@ -204,4 +198,46 @@ fn quarantine_lets_a_start_proceed_and_says_what_is_lost() {
             assert_eq!(verify(&damaged).unwrap().findings, [], "{case}");
         }
     }
+}
+
+/// Damages a byte of a file and quarantines it; gives what was there.
+fn damage_and_quarantine(disk: &SimDisk, name: &str) -> Vec<u8> {
+    let length = disk.open(name).unwrap().length().unwrap();
+    disk.flip(name, length - 1, 4);
+    let bytes = read(disk, name);
+    disk.kill();
+    quarantine(disk, &config(), name).unwrap();
+    disk.kill();
+    bytes
+}
+
+fn read(disk: &SimDisk, name: &str) -> Vec<u8> {
+    let file = disk.open(name).unwrap();
+    let mut bytes = vec![0; file.length().unwrap() as usize];
+    file.read_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_second_damage_never_replaces_what_the_quarantine_keeps() {
+    let (disk, model) = store(true);
+    let mut kept = Vec::new();
+    let last_runs = |disk: &SimDisk| format!("runs/{}", disk.list("runs").unwrap().pop().unwrap());
+    for round in 0..3 {
+        kept.push(damage_and_quarantine(&disk, &last_runs(&disk)));
+        let engine = open(&disk).unwrap();
+        assert!(model.check_readable(&engine.engine(), "moved runs"));
+        script::put_run(&engine, 100 + round);
+        drop(engine);
+        disk.kill();
+    }
+    let quarantined: Vec<_> = disk
+        .list("quarantine")
+        .unwrap()
+        .iter()
+        .map(|short| read(&disk, &format!("quarantine/{short}")))
+        .collect();
+    assert!(kept.iter().all(|bytes| quarantined.contains(bytes)), "{} files", quarantined.len());
+    let engine = open(&disk).unwrap().engine();
+    assert_eq!(engine.runs.quarantined().unwrap().names.len(), 4, "two of the first file, then one each");
 }

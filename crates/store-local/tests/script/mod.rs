@@ -101,6 +101,11 @@ pub(crate) fn small_store(local: &LocalEngine, model: &mut Model) {
     local.prepare_segment().unwrap();
 }
 
+/// One run more.
+pub(crate) fn put_run(local: &LocalEngine, number: u8) {
+    local.engine().runs.put(&[run(number)]).unwrap();
+}
+
 /// What happens behind a copy of the small store.
 pub(crate) fn go_on(local: &LocalEngine, model: &mut Model) {
     let engine = &local.engine();
