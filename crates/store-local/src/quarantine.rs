@@ -139,6 +139,10 @@ fn cut_log(
     }
     let sealed_at = entry.sealed.map_or("an unknown one".to_owned(), |end| end.last.to_string());
     loss.lost.push(format!("log {log}: the positions from {} to {sealed_at}", good.last + 1));
+    // What follows goes first: once the log is sealed in front of it, a start takes it for a leftover and removes it.
+    // Until then, each start and each attempt at this finds the damage where it is.
+    let behind = move_segments(disk, log, number.saturating_add(1), Vec::new())?;
+    loss.kept.extend(behind.kept);
     shorten(disk, config, inspection, log, number, entry, &good)?;
     match &good.cut {
         Some(bytes) => {
@@ -148,8 +152,6 @@ fn cut_log(
         }
         None => durable::remove(disk, &name)?,
     }
-    let behind = move_segments(disk, log, number.saturating_add(1), Vec::new())?;
-    loss.kept.extend(behind.kept);
     Ok(loss)
 }
 
@@ -222,12 +224,11 @@ fn shorten(
         let first = Position(good.last + 1);
         records.push(Record::LogTrimmed { log, first_segment: number.saturating_add(1), first });
     }
-    let store = inspection.journal.store;
+    // The mark first: in between, the damage itself refuses a start, and not a mark above the log's new end.
+    Mark::renew(disk, inspection.journal.store, &inspection.mark, &marked)?;
     let mut journal = inspection.journal.rewrite(disk, config.journal_bytes)?;
     let committed = journal.commit(disk, &Health::default(), &records);
-    committed.map_err(|error| QuarantineError::Disk(error.to_string()))?;
-    Mark::renew(disk, store, &inspection.mark, &marked)?;
-    Ok(())
+    committed.map_err(|error| QuarantineError::Disk(error.to_string()))
 }
 
 impl From<DiskError> for QuarantineError {

@@ -241,3 +241,81 @@ fn a_second_damage_never_replaces_what_the_quarantine_keeps() {
     let engine = open(&disk).unwrap().engine();
     assert_eq!(engine.runs.quarantined().unwrap().names.len(), 4, "two of the first file, then one each");
 }
+
+/// Files that hold these bytes, in the quarantine or where they belong.
+fn holds(disk: &SimDisk, bytes: &[u8]) -> bool {
+    disk.files().iter().any(|(name, _)| read(disk, name) == bytes)
+}
+
+/// Does what an operator does until a start goes through.
+fn quarantine_all(disk: &SimDisk, case: &str) {
+    for _ in 0..10 {
+        disk.kill();
+        let findings = verify(disk).unwrap().findings;
+        disk.kill();
+        let Some(finding) = findings.first() else { return };
+        match quarantine(disk, &config(), &finding.file) {
+            Ok(_) => {}
+            Err(QuarantineError::Elsewhere(first)) => {
+                disk.kill();
+                quarantine(disk, &config(), &first.file).map(drop).unwrap();
+            }
+            Err(error) => panic!("{case}: {finding}: {error}"),
+        }
+    }
+    panic!("{case}: damage without an end");
+}
+
+#[test]
+fn a_quarantine_may_be_cut_off_anywhere() {
+    for (offset, stopped_well) in [(3, true), (1_030, true), (1_030, false)] {
+        let (disk, model) = store_of_many_segments(stopped_well);
+        let segments: Vec<String> = disk
+            .files()
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(|name| name.contains(&SECOND.to_string()))
+            .collect();
+        assert!(segments.len() > 3, "{segments:?}");
+        for (index, name) in segments.iter().enumerate() {
+            let damaged = disk.copy();
+            damaged.flip(name, offset, 4);
+            let kept: Vec<Vec<u8>> = segments[index..].iter().map(|name| read(&damaged, name)).collect();
+            let total = {
+                let probe = damaged.copy();
+                let before = probe.counters().changes;
+                quarantine(&probe, &config(), name).unwrap();
+                probe.counters().changes - before
+            };
+            for cut in 0..=total {
+                let case = format!("{name}, byte {offset}, cut off after change {cut} of {total}");
+                let disk = damaged.copy();
+                disk.cut_power_after(disk.counters().changes + cut);
+                let _ = quarantine(&disk, &config(), name);
+                disk.crash();
+                drop(open(&disk));
+                disk.crash();
+                quarantine_all(&disk, &case);
+                let engine = open(&disk).unwrap_or_else(|error| panic!("{case}: {error}"));
+                model.check_prefix(&engine.engine(), SECOND, &case);
+                for (bytes, name) in kept.iter().zip(&segments[index..]) {
+                    assert!(holds(&disk, bytes), "{case}: {name} is gone");
+                }
+            }
+        }
+    }
+}
+
+/// As [`store`], with an open log that goes on for some more segments.
+fn store_of_many_segments(stopped_well: bool) -> (SimDisk, Model) {
+    let (disk, mut model) = (SimDisk::new(5), Model::default());
+    let engine = open(&disk).unwrap();
+    script::small_store(&engine, &mut model);
+    script::go_on(&engine, &mut model);
+    if stopped_well {
+        engine.write_mark().unwrap();
+    }
+    drop(engine);
+    disk.kill();
+    (disk, model)
+}
