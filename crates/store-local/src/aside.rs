@@ -60,7 +60,16 @@ pub(crate) fn move_files(
     Ok(moved)
 }
 
-/// Logs of which a damaged segment lies in the quarantine. (A torn tail has its place behind its name.)
+/// Sees to it that something of this name lies in the quarantine, when there are no bytes to be kept; gives its name.
+pub(crate) fn keep_name(disk: &dyn Disk, short: &str) -> Result<String, DiskError> {
+    match taken(disk)?.iter().find(|name| original(name) == short) {
+        Some(name) => Ok(format!("{QUARANTINE}/{name}")),
+        None => keep(disk, short, &[]),
+    }
+}
+
+/// Logs of which a segment lies in the quarantine: damaged, missing, or vanished from the end. (A torn tail has its
+/// place behind its name.)
 pub(crate) fn cut_logs(disk: &dyn Disk) -> Result<BTreeSet<LogId>, DiskError> {
     Ok(taken(disk)?
         .iter()
@@ -127,6 +136,7 @@ mod tests {
         disk.create("logs/a.seg").unwrap();
         let moved = move_files(&disk, "logs", &["a.seg".to_owned()]);
         assert_eq!(moved, Ok(vec!["quarantine/a.seg.4".to_owned()]));
+        assert_eq!(keep_name(&disk, "a.seg"), Ok("quarantine/a.seg".to_owned()));
     }
 
     #[test]

@@ -81,6 +81,7 @@ fn replace_mark(disk: &dyn Disk, inspection: &Inspection) -> Result<Loss, Quaran
     if disk.list("")?.iter().any(|short| short == MARK) {
         loss.kept.push(aside::keep(disk, MARK, &segment::read_all(disk, MARK)?)?);
     }
+    name_short_logs(disk, inspection, &mut loss)?;
     Mark::create(disk, inspection.journal.store)?;
     durable::sync_directory(disk, "")?;
     loss.lost.push(
@@ -89,6 +90,18 @@ fn replace_mark(disk: &dyn Disk, inspection: &Inspection) -> Result<Loss, Quaran
             .to_owned(),
     );
     Ok(loss)
+}
+
+/// Logs that end before the mark go on without what has vanished; by a name in the quarantine a start knows of it.
+fn name_short_logs(disk: &dyn Disk, inspection: &Inspection, loss: &mut Loss) -> Result<(), DiskError> {
+    for (log, durable) in &inspection.mark.marked.logs {
+        let found = inspection.logs.iter().find(|found| found.log == *log);
+        let Some(found) = found.filter(|found| found.end.last.0 < *durable) else { continue };
+        let last = found.segments.last().map_or(1, |segment| segment.number);
+        loss.kept.push(aside::keep_name(disk, &segment::short_name(*log, last))?);
+        loss.lost.push(format!("log {log}: the positions from {} to {durable}", found.end.last.0 + 1));
+    }
+    Ok(())
 }
 
 fn move_runs(disk: &dyn Disk, name: &str, short: &str) -> Result<Loss, QuarantineError> {
@@ -130,13 +143,13 @@ fn cut_log(
     let good = good_part(disk, log, entry, number)?;
     let mut loss = Loss::default();
     let name = segment::name(log, number);
-    if numbers.contains(&number) {
-        loss.kept.push(aside::keep(
-            disk,
-            name.rsplit('/').next().unwrap_or(&name),
-            &segment::read_all(disk, &name)?,
-        )?);
-    }
+    let short = segment::short_name(log, number);
+    loss.kept.push(if numbers.contains(&number) {
+        aside::keep(disk, &short, &segment::read_all(disk, &name)?)?
+    } else {
+        // There is nothing to keep, but the name: by it a start knows that the log is short with somebody's knowledge.
+        aside::keep_name(disk, &short)?
+    });
     let sealed_at = entry.sealed.map_or("an unknown one".to_owned(), |end| end.last.to_string());
     loss.lost.push(format!("log {log}: the positions from {} to {sealed_at}", good.last + 1));
     // What follows goes first: once the log is sealed in front of it, a start takes it for a leftover and removes it.

@@ -319,3 +319,34 @@ fn store_of_many_segments(stopped_well: bool) -> (SimDisk, Model) {
     disk.kill();
     (disk, model)
 }
+
+#[test]
+fn a_log_that_lost_what_nobody_can_keep_is_known_to_be_cut() {
+    let (disk, _) = store_of_many_segments(true);
+    let cut = |disk: &SimDisk| open(disk).unwrap().engine().logs.cut().unwrap();
+    let segment = |number: u32| format!("logs/{SECOND}-{number:08x}.seg");
+    let check = |disk: &SimDisk, file: &str, case: &str| {
+        disk.kill();
+        let found = verify(disk).unwrap().findings;
+        assert_eq!(found.iter().map(|finding| finding.file.as_str()).collect::<Vec<_>>(), [file], "{case}");
+        disk.kill();
+        assert!(!quarantine(disk, &config(), file).unwrap().kept.is_empty(), "{case}");
+        disk.kill();
+        assert_eq!(cut(disk), [SECOND].into(), "{case}");
+    };
+    let missing = disk.copy();
+    missing.remove(&segment(2)).unwrap();
+    check(&missing, &segment(2), "a segment is missing");
+
+    // Whole chunks vanish from the end: an older copy of the last segment.
+    let disk = SimDisk::new(5);
+    let engine = open(&disk).unwrap();
+    engine.engine().logs.create(SECOND).unwrap();
+    script::append_small(&engine, SECOND, 1);
+    let old = disk.copy();
+    script::append_small(&engine, SECOND, 2);
+    engine.write_mark().unwrap();
+    drop(engine);
+    put_back(&old, &disk, &segment(1));
+    check(&disk, "mark", "chunks have vanished");
+}

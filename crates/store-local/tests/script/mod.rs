@@ -101,6 +101,12 @@ pub(crate) fn small_store(local: &LocalEngine, model: &mut Model) {
     local.prepare_segment().unwrap();
 }
 
+/// A chunk of one block.
+pub(crate) fn append_small(local: &LocalEngine, log: LogId, at: u64) {
+    let answer = local.engine().logs.append(log, Position(at), chunk(at), b"small");
+    assert_eq!(answer, Appended::Committed);
+}
+
 /// One run more.
 pub(crate) fn put_run(local: &LocalEngine, number: u8) {
     local.engine().runs.put(&[run(number)]).unwrap();
