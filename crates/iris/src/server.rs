@@ -80,8 +80,9 @@ async fn serve(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>) ->
     let started = start_edge(config, tls, (&secret, connections_max), inboxes, &core.0)?;
     let address = started.local_address();
     let edge = edge.get_or_init(|| started);
-    let maintenance = storage.maintain(&core.0, &status)?;
+    // Before maintenance, which may find at once that the disk is nearly full.
     status.enter(Phase::Serving);
+    let maintenance = storage.maintain(&core.0, &status)?;
     serving(&Serving { address, admin_address })?;
 
     tokio::select! {

@@ -13,6 +13,7 @@
 //! Start with `block.rs` (the unit of every file), `frame.rs` (the unit of every log), then `scan.rs` (what is a
 //! torn tail and what is rot).
 
+mod aside;
 mod block;
 mod catalog;
 mod config;

@@ -11,6 +11,7 @@ use crate::durable;
 use crate::engine::Shared;
 use crate::frame::{self, Header, Kind};
 use crate::segment::{self, SegmentHeader};
+use crate::spares::Reserve;
 use crate::{DiskError, DiskFile};
 
 /// A log. The lock is held through a flush; what others need meanwhile is outside.
@@ -56,7 +57,7 @@ impl Log {
     /// A new log with its first segment on disk, not yet in the catalog.
     pub(crate) fn create(shared: &Shared, id: LogId) -> Result<Self, DiskError> {
         let mut log = LogState::new(None, Position::ZERO, None, Vec::new());
-        log.activate(shared, id, 1, 1)?;
+        log.activate(shared, id, 1, 1, Reserve::Open)?;
         Ok(Self::new(id, log))
     }
 
@@ -180,7 +181,7 @@ impl LogState {
         let full = self.active.as_ref().map(|active| (Arc::clone(&active.file), active.number, active.tail));
         let number = full.as_ref().map_or(1, |(_, number, _)| number + 1);
         let before = self.active.take();
-        if let Err(error) = self.activate(shared, log, number, count) {
+        if let Err(error) = self.activate(shared, log, number, count, Reserve::Kept) {
             self.active = before;
             return Err(error);
         }
@@ -189,9 +190,16 @@ impl LogState {
         full.write(log, &header, &number.to_be_bytes(), &mut self.buffer).map(drop).map_err(durable::fatal)
     }
 
-    fn activate(&mut self, shared: &Shared, log: LogId, number: u32, count: u32) -> Result<(), DiskError> {
+    fn activate(
+        &mut self,
+        shared: &Shared,
+        log: LogId,
+        number: u32,
+        count: u32,
+        reserve: Reserve,
+    ) -> Result<(), DiskError> {
         // A header in front, a close behind.
-        let spare = shared.spares.take(shared, count.saturating_add(2))?;
+        let spare = shared.spares.take(shared, count.saturating_add(2), reserve)?;
         let header = SegmentHeader {
             store: shared.store,
             owner: Owner { log: log.0, segment: number },

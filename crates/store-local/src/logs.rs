@@ -128,7 +128,7 @@ impl Logs for LocalEngine {
     }
 
     fn cut(&self) -> Result<std::collections::BTreeSet<LogId>, StoreError> {
-        crate::quarantine::cut_logs(&*self.shared.disk).map_err(StoreError::from)
+        crate::aside::cut_logs(&*self.shared.disk).map_err(StoreError::from)
     }
 }
 

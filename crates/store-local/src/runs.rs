@@ -92,7 +92,7 @@ impl Runs for LocalEngine {
     }
 
     fn quarantined(&self) -> Result<Quarantined, StoreError> {
-        crate::quarantine::moved_runs(&*self.shared.disk).map_err(StoreError::from)
+        crate::aside::moved_runs(&*self.shared.disk).map_err(StoreError::from)
     }
 
     fn compact(&self) -> Result<(), StoreError> {

@@ -95,7 +95,12 @@ impl SegmentHeader {
 
 /// Name of a log's segment.
 pub(crate) fn name(log: LogId, number: u32) -> String {
-    format!("{LOGS}/{log}-{number:08x}.seg")
+    format!("{LOGS}/{}", short_name(log, number))
+}
+
+/// The same without its directory.
+pub(crate) fn short_name(log: LogId, number: u32) -> String {
+    format!("{log}-{number:08x}.seg")
 }
 
 /// Log and number of a segment's short name; `None` for other files.

@@ -101,6 +101,17 @@ pub(crate) fn small_store(local: &LocalEngine, model: &mut Model) {
     local.prepare_segment().unwrap();
 }
 
+/// A chunk of one block.
+pub(crate) fn append_small(local: &LocalEngine, log: LogId, at: u64) {
+    let answer = local.engine().logs.append(log, Position(at), chunk(at), b"small");
+    assert_eq!(answer, Appended::Committed);
+}
+
+/// One run more.
+pub(crate) fn put_run(local: &LocalEngine, number: u8) {
+    local.engine().runs.put(&[run(number)]).unwrap();
+}
+
 /// What happens behind a copy of the small store.
 pub(crate) fn go_on(local: &LocalEngine, model: &mut Model) {
     let engine = &local.engine();
@@ -287,6 +298,16 @@ pub(crate) fn fill_until_no_space(disk: &SimDisk, local: &LocalEngine) {
     model.logs.get_mut(&FIRST).unwrap().acknowledged = at;
     model.logs.get_mut(&FIRST).unwrap().asked = at;
     model.check(engine, "after no space");
+}
+
+/// A new log takes its first chunks without room for a second segment; once there is room it goes on.
+pub(crate) fn one_segment_of_the_reserve(local: &LocalEngine) {
+    let engine = &local.engine();
+    engine.logs.create(FIRST).unwrap();
+    let append = |at| engine.logs.append(FIRST, Position(at), chunk(at), &body(FIRST, at));
+    let committed = (1..100).take_while(|at| append(*at) == Appended::Committed).count() as u64;
+    assert!(committed > 1);
+    assert_eq!(append(committed + 1), Appended::InDoubt(Doubt::NoSpace));
 }
 
 /// Fails one flush; from then on nothing is accepted, whatever is asked.
