@@ -126,6 +126,11 @@ impl Model {
         Some(())
     }
 
+    fn acknowledge(&mut self, log: LogId, last: u64) {
+        let model = self.logs.entry(log).or_default();
+        (model.acknowledged, model.asked) = (last, last);
+    }
+
     fn append(&mut self, engine: &Engine, log: LogId, first: u64, last: u64) -> Option<()> {
         let model = self.logs.get_mut(&log)?;
         for at in first..=last {
@@ -295,8 +300,7 @@ pub(crate) fn fill_until_no_space(disk: &SimDisk, local: &LocalEngine) {
     assert_eq!(engine.logs.resolve(FIRST, Position(at), chunk(at)), Ok(iris_store::Resolved::Open));
     disk.set_capacity(None);
     assert_eq!(append(at), Appended::Committed);
-    model.logs.get_mut(&FIRST).unwrap().acknowledged = at;
-    model.logs.get_mut(&FIRST).unwrap().asked = at;
+    model.acknowledge(FIRST, at);
     model.check(engine, "after no space");
 }
 
@@ -308,6 +312,47 @@ pub(crate) fn one_segment_of_the_reserve(local: &LocalEngine) {
     let committed = (1..100).take_while(|at| append(*at) == Appended::Committed).count() as u64;
     assert!(committed > 1);
     assert_eq!(append(committed + 1), Appended::InDoubt(Doubt::NoSpace));
+}
+
+/// Has no descriptor for any new file, once for each; everything works when it is asked for again.
+pub(crate) fn without_descriptors(disk: &SimDisk, local: &LocalEngine) {
+    let engine = &local.engine();
+    let fails = |call| disk.fail_next(call, DiskError::TooManyFiles);
+    let is_passing = |error: StoreError| matches!(error, StoreError::Io(_));
+    let mut model = Model::default();
+    fails(Call::Create);
+    assert!(engine.logs.create(FIRST).is_err_and(is_passing));
+    model.create(engine, FIRST).unwrap();
+    fails(Call::Create);
+    assert!(local.prepare_segment().is_err_and(is_passing));
+    local.prepare_segment().unwrap();
+    // The next rolls: into the spare, which has to be opened, and into a new file.
+    let mut waited = 0;
+    for (call, last) in [(Call::Read, 8), (Call::Create, 16)] {
+        fails(call);
+        for at in last - 7..=last {
+            let mut answer = engine.logs.append(FIRST, Position(at), chunk(at), &body(FIRST, at));
+            if answer == Appended::InDoubt(Doubt::NoSpace) {
+                waited += 1;
+                answer = engine.logs.append(FIRST, Position(at), chunk(at), &body(FIRST, at));
+            }
+            assert_eq!(answer, Appended::Committed);
+        }
+    }
+    assert_eq!(waited, 2);
+    model.acknowledge(FIRST, 16);
+    fails(Call::Create);
+    assert!(engine.runs.put(&[run(1)]).is_err_and(is_passing));
+    model.put(engine, &[1]).unwrap();
+    fails(Call::Read);
+    assert!(engine.runs.get(run_name(1), 0).is_err_and(is_passing));
+    // Changes of the registers until the journal is full and a new one would be made.
+    fails(Call::Create);
+    let refused = (0..100).find(|_| model.set(engine, &["vnode/1"]).is_none());
+    assert!(refused.is_some());
+    model.set(engine, &["vnode/1"]).unwrap();
+    local.write_mark().unwrap();
+    model.check(engine, "after descriptors ran out");
 }
 
 /// Fails one flush; from then on nothing is accepted, whatever is asked.
