@@ -66,11 +66,10 @@ impl Runs for LocalEngine {
             let missing = || StoreError::Corrupt { what: format!("run {run} has no block {block}") };
             (found.file, place.ok_or_else(missing)?, table.file(&*self.shared.disk, found.file)?)
         };
+        let place_of = |what: String| format!("{}, run {run}, block {block}: {what}", run_file::name(number));
         read_block(&*file, place).map_err(|error| match error {
-            StoreError::Corrupt { what } => {
-                let name = run_file::name(number);
-                StoreError::Corrupt { what: format!("{name}, run {run}, block {block}: {what}") }
-            }
+            StoreError::Corrupt { what } => StoreError::Corrupt { what: place_of(what) },
+            StoreError::Io(what) => StoreError::Io(place_of(what)),
             error => error,
         })
     }
@@ -98,7 +97,7 @@ impl Runs for LocalEngine {
     fn compact(&self) -> Result<(), StoreError> {
         let mut writer = lock(&self.shared.runs_writer);
         self.shared.health.check()?;
-        let (victims, runs) = self.shared.live_of_sparse_files()?;
+        let (victims, runs) = self.shared.live_of_sparse_files();
         if victims.is_empty() {
             return Ok(());
         }
@@ -264,7 +263,7 @@ impl Shared {
 
     /// Files of which less than half lives, and what lives in them; as many as one call moves. A file with a block
     /// that cannot be read stays as it is: reading that block says so.
-    fn live_of_sparse_files(&self) -> Result<(Vec<u64>, Vec<NewRun>), StoreError> {
+    fn live_of_sparse_files(&self) -> (Vec<u64>, Vec<NewRun>) {
         let table = self.runs_ref();
         let sparse =
             table.files.iter().filter(|(_, file)| file.live_bytes + HEADER_BYTES as u64 <= file.bytes / 2);
@@ -279,14 +278,14 @@ impl Shared {
                     found.0.push(*number);
                     found.1.extend(runs);
                 }
-                Err(StoreError::Corrupt { .. }) => {}
-                Err(error) => return Err(error),
+                // One bad sector must not keep the space of all other files.
+                Err(_) => {}
             }
             if bytes >= COMPACT_BYTES {
                 break;
             }
         }
-        Ok(found)
+        found
     }
 
     fn read_run(&self, table: &RunTable, name: RunName) -> Result<NewRun, StoreError> {

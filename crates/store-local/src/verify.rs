@@ -64,8 +64,10 @@ impl Report {
         for run in &index.runs {
             for (number, place) in run.blocks.iter().enumerate() {
                 if let Err(error) = read_block(&*file, *place) {
+                    let is_read = matches!(error, StoreError::Corrupt { .. });
+                    let reason = if is_read { Reason::CorruptRuns } else { Reason::Unreadable };
                     let detail = format!("run {}, block {number}: {error}", run.name);
-                    self.add(Finding::new(Reason::CorruptRuns, name, place.offset, detail));
+                    self.add(Finding::new(reason, name, place.offset, detail));
                 }
             }
         }
@@ -74,7 +76,13 @@ impl Report {
 
     /// Checks blocks one by one where nothing tells which log they should belong to.
     fn read_blocks(&mut self, disk: &dyn Disk, name: &str) -> Result<(), DiskError> {
-        let bytes = segment::read_all(disk, name)?;
+        let bytes = match segment::read(disk, name)? {
+            Ok(bytes) => bytes,
+            Err(finding) => {
+                self.add(finding);
+                return Ok(());
+            }
+        };
         for (number, block) in (0..).zip(bytes.chunks(block::BLOCK_BYTES)) {
             if block::read(block, number).is_none()
                 && !self.findings.iter().any(|finding| finding.file == name)

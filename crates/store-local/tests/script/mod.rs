@@ -44,7 +44,7 @@ pub(crate) fn body(log: LogId, at: u64) -> Vec<u8> {
     (0..length).map(|byte| (byte as u64 * 31 + at) as u8 ^ log.0[0]).collect()
 }
 
-fn run_name(number: u8) -> RunName {
+pub(crate) fn run_name(number: u8) -> RunName {
     RunName([number; 16])
 }
 
@@ -99,6 +99,15 @@ pub(crate) fn small_store(local: &LocalEngine, model: &mut Model) {
     model.create(engine, SECOND).unwrap();
     model.append(engine, SECOND, 1, 4).unwrap();
     local.prepare_segment().unwrap();
+}
+
+/// Three files of two runs, of which the second and larger part is dropped.
+pub(crate) fn put_pairs_and_drop_halves(local: &LocalEngine, model: &mut Model) {
+    let engine = &local.engine();
+    for first in [10, 20, 30] {
+        model.put(engine, &[first, first + 1, first + 2]).unwrap();
+        model.drop_runs(engine, &[first + 1, first + 2]).unwrap();
+    }
 }
 
 /// A chunk of one block.
