@@ -13,6 +13,7 @@ mod health;
 mod material;
 mod memory;
 mod ready;
+mod scrub;
 mod serve;
 mod server;
 mod socket;

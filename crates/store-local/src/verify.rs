@@ -1,8 +1,7 @@
-//! Reading every byte of a store, without keys: `iris doctor --verify`, and the scrub of a running server.
+//! Reading every byte of a store, without keys: `iris doctor --verify`.
 
-use iris_store::{Runs as _, StoreError};
+use iris_store::StoreError;
 
-use crate::engine::LocalEngine;
 use crate::inspect::inspect;
 use crate::run_file::{self, RUNS};
 use crate::runs::read_block;
@@ -98,28 +97,5 @@ impl Report {
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
-    }
-}
-
-impl LocalEngine {
-    /// Reads and checks each block of each live run while the server runs; gives what is damaged. To be called
-    /// now and then by a thread of its own.
-    ///
-    /// # Errors
-    /// Any but damage.
-    pub fn scrub(&self) -> Result<Vec<StoreError>, StoreError> {
-        let mut damaged = Vec::new();
-        for run in self.list()? {
-            for number in 0..run.blocks {
-                match self.get(run.name, number) {
-                    Ok(_) => {}
-                    Err(error @ StoreError::Corrupt { .. }) => damaged.push(error),
-                    // Dropped meanwhile.
-                    Err(StoreError::NoSuchRun(_)) => break,
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(damaged)
     }
 }
