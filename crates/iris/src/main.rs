@@ -14,6 +14,7 @@ mod health;
 mod material;
 mod memory;
 mod ready;
+mod scrub;
 mod serve;
 mod server;
 mod socket;

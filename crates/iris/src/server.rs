@@ -82,7 +82,7 @@ async fn serve(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>) ->
     let edge = edge.get_or_init(|| started);
     // Before maintenance, which may find at once that the disk is nearly full.
     status.enter(Phase::Serving);
-    let maintenance = storage.maintain(&core.0, &status)?;
+    let maintenance = storage.maintain(&core.0, &status, clock_of_the_core())?;
     serving(&Serving { address, admin_address })?;
 
     tokio::select! {

@@ -112,11 +112,14 @@ fn edge_figures(figures: &iris_edge::Statistics) -> Value {
     })
 }
 
-/// Free space, and what the store has done since its start.
+/// Free space, and what the scrub has seen since the start.
 fn store_figures(local: &LocalEngine) -> Value {
     let room = local.room().ok();
+    let scrubbed = local.scrubbed();
     json!({
         "free_bytes": room.map(|room| room.free_bytes),
         "reserve_bytes": room.map(|room| room.reserve_bytes),
+        "scrub_blocks_read": scrubbed.blocks_read,
+        "scrub_runs_damaged": scrubbed.runs_damaged,
     })
 }

@@ -34,7 +34,9 @@ fn a_server_says_how_it_is() {
     assert_eq!(get(admin, "/readyz").0, 200);
     let (code, stats) = get(admin, "/stats");
     assert_eq!(code, 200);
-    assert!(serde_json::from_str::<serde_json::Value>(&stats).unwrap()["worker"]["sends"].is_u64());
+    let stats = serde_json::from_str::<serde_json::Value>(&stats).unwrap();
+    assert!(stats["worker"]["sends"].is_u64());
+    assert_eq!(stats["store"]["scrub_runs_damaged"], 0);
     assert_eq!(get(admin, "/revoke").0, 404);
     assert_eq!(server.stop(), Some(0));
     assert!(!server.directory().join("ready.json").exists());

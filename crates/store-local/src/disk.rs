@@ -104,6 +104,8 @@ pub enum DiskError {
     Exists,
     Short,
     NoSpace,
+    /// The process or the machine has no descriptor left. Only opening and creating say so, before anything happened.
+    TooManyFiles,
     Locked,
     Io(String),
 }
@@ -115,6 +117,7 @@ impl fmt::Display for DiskError {
             Self::Exists => f.write_str("the file exists already"),
             Self::Short => f.write_str("the file is too short"),
             Self::NoSpace => f.write_str("no space left"),
+            Self::TooManyFiles => f.write_str("too many open files"),
             Self::Locked => f.write_str("another process uses the directory"),
             Self::Io(error) => f.write_str(error),
         }

@@ -13,6 +13,7 @@ use crate::log::Log;
 use crate::mark::{LOGS_MAX, Mark, Marked};
 use crate::record::Record;
 use crate::runs::RunTable;
+use crate::scrub::Figures;
 use crate::spares::Spares;
 use crate::{Config, Disk};
 
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) mark: Mutex<Mark>,
     /// Position of the last durable commit of the journal.
     pub(crate) registers: AtomicU64,
+    pub(crate) scrubbed: Figures,
 }
 
 impl LocalEngine {

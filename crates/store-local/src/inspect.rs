@@ -112,7 +112,13 @@ impl Inspection {
     /// A segment of a log that the catalog does not know: a crash while the log was created leaves it, without a
     /// chunk; anything else is a sign that the registers are older than it.
     fn inspect_unknown(&mut self, disk: &dyn Disk, name: &str) -> Result<(), DiskError> {
-        let bytes = segment::read_all(disk, name)?;
+        let bytes = match segment::read(disk, name)? {
+            Ok(bytes) => bytes,
+            Err(finding) => {
+                self.findings.push(finding);
+                return Ok(());
+            }
+        };
         let finding = match SegmentHeader::decode(name, &bytes, bytes.len() as u64) {
             Ok(header) if crate::scan::is_unused(name, &bytes, &header) => {
                 self.check_registers(header.registers, name);

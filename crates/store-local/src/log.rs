@@ -103,7 +103,8 @@ impl Log {
                 self.durable.store(state.last.0, Ordering::Release);
                 Ok(())
             }
-            Err(DiskError::NoSpace) => Err(Doubt::NoSpace),
+            // Nothing was written, or only what the identical chunk writes again.
+            Err(DiskError::NoSpace | DiskError::TooManyFiles) => Err(Doubt::NoSpace),
             Err(error) => Err(Doubt::Poisoned(shared.health.poison(&error))),
         }
     }

@@ -192,7 +192,7 @@ impl Shared {
         visit: &mut dyn FnMut(LogChunk<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let name = segment::name(log, segment.number);
-        let bytes = segment::read_all(&*self.disk, &name)?;
+        let bytes = segment::read(&*self.disk, &name)?.map_err(corrupt)?;
         let header = SegmentHeader::decode(&name, &bytes, bytes.len() as u64).map_err(corrupt)?;
         if header.owner.log != log.0
             || header.owner.segment != segment.number

@@ -106,11 +106,11 @@ pub(crate) struct Found {
 impl Found {
     /// Reads the file. Both slots must be whole: a slot is one block, which no crash tears.
     pub(crate) fn read(disk: &dyn Disk) -> Result<Result<Self, Finding>, DiskError> {
-        match segment::read_all(disk, MARK) {
+        match segment::read(disk, MARK) {
             Err(DiskError::NotFound) => {
                 Ok(Err(Finding::new(Reason::MissingFile, MARK, 0, "there is no durable mark")))
             }
-            bytes => Ok(Self::parse(&bytes?)),
+            bytes => Ok(bytes?.and_then(|bytes| Self::parse(&bytes))),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::log::Log;
 use crate::mark::{LOGS_MAX, Mark, Marked};
 use crate::run_file::{self, RUNS};
 use crate::runs::RunTable;
+use crate::scrub::Figures;
 use crate::segment::LOGS;
 use crate::spares::Spares;
 use crate::{Config, Disk, DiskError, OpenError};
@@ -126,6 +127,7 @@ fn build(
         journal: Mutex::new(journal),
         runs: RwLock::new(runs),
         mark: Mutex::new(mark),
+        scrubbed: Figures::default(),
     };
     Ok(LocalEngine { shared: Arc::new(shared) })
 }

@@ -79,7 +79,7 @@ pub fn quarantine(disk: &dyn Disk, config: &Config, name: &str) -> Result<Loss, 
 fn replace_mark(disk: &dyn Disk, inspection: &Inspection) -> Result<Loss, QuarantineError> {
     let mut loss = Loss::default();
     if disk.list("")?.iter().any(|short| short == MARK) {
-        loss.kept.push(aside::keep(disk, MARK, &segment::read_all(disk, MARK)?)?);
+        loss.kept.extend(keep_damaged(disk, "", MARK)?);
     }
     name_short_logs(disk, inspection, &mut loss)?;
     Mark::create(disk, inspection.journal.store)?;
@@ -144,12 +144,12 @@ fn cut_log(
     let mut loss = Loss::default();
     let name = segment::name(log, number);
     let short = segment::short_name(log, number);
-    loss.kept.push(if numbers.contains(&number) {
-        aside::keep(disk, &short, &segment::read_all(disk, &name)?)?
+    if numbers.contains(&number) {
+        loss.kept.extend(keep_damaged(disk, LOGS, &short)?);
     } else {
         // There is nothing to keep, but the name: by it a start knows that the log is short with somebody's knowledge.
-        aside::keep_name(disk, &short)?
-    });
+        loss.kept.push(aside::keep_name(disk, &short)?);
+    }
     let sealed_at = entry.sealed.map_or("an unknown one".to_owned(), |end| end.last.to_string());
     loss.lost.push(format!("log {log}: the positions from {} to {sealed_at}", good.last + 1));
     // What follows goes first: once the log is sealed in front of it, a start takes it for a leftover and removes it.
@@ -166,6 +166,15 @@ fn cut_log(
         None => durable::remove(disk, &name)?,
     }
     Ok(loss)
+}
+
+/// Keeps a copy of a damaged file, or, where the disk cannot read it, the file itself.
+fn keep_damaged(disk: &dyn Disk, directory: &str, short: &str) -> Result<Vec<String>, DiskError> {
+    let name = if directory.is_empty() { short.to_owned() } else { format!("{directory}/{short}") };
+    match segment::read(disk, &name)? {
+        Ok(bytes) => Ok(vec![aside::keep(disk, short, &bytes)?]),
+        Err(_) => aside::move_files(disk, directory, &[short.to_owned()]),
+    }
 }
 
 /// Moves the segments from `number` on.
@@ -196,9 +205,12 @@ fn good_part(disk: &dyn Disk, log: LogId, entry: LogEntry, number: u32) -> Resul
     let mut good = Good { last: none.last.0, end: none, cut: None };
     for before in entry.first_segment..=number {
         let name = segment::name(log, before);
-        let mut bytes = match segment::read_all(disk, &name) {
+        let mut bytes = match segment::read(disk, &name) {
             Err(DiskError::NotFound) => break,
-            bytes => bytes?,
+            bytes => match bytes? {
+                Ok(bytes) => bytes,
+                Err(_) => break,
+            },
         };
         let Ok(header) = SegmentHeader::decode(&name, &bytes, bytes.len() as u64) else { break };
         if header.first != good.last + 1 || header.owner.log != log.0 || header.owner.segment != before {

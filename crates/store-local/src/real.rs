@@ -1,10 +1,13 @@
 //! The disk of the operating system.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::io::Errno;
 
 use crate::{Disk, DiskError, DiskFile, Space};
 
@@ -15,6 +18,9 @@ const LOCK: &str = "lock";
 pub struct RealDisk {
     root: PathBuf,
     locked: Mutex<Option<File>>,
+    /// Directories by name, open since they were first used: making a name durable, in the middle of a change, must
+    /// not fail for want of a descriptor.
+    directories: Mutex<BTreeMap<String, Arc<File>>>,
 }
 
 struct RealFile(File);
@@ -30,7 +36,19 @@ impl RealDisk {
         if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             File::open(parent)?.sync_all()?;
         }
-        Ok(Self { root: root.to_owned(), locked: Mutex::default() })
+        let disk = Self { root: root.to_owned(), locked: Mutex::default(), directories: Mutex::default() };
+        disk.directory("")?;
+        Ok(disk)
+    }
+
+    fn directory(&self, name: &str) -> Result<Arc<File>, DiskError> {
+        let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(directory) = directories.get(name) {
+            return Ok(Arc::clone(directory));
+        }
+        let directory = Arc::new(File::open(self.path(name))?);
+        directories.insert(name.to_owned(), Arc::clone(&directory));
+        Ok(directory)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -69,9 +87,10 @@ impl Disk for RealDisk {
 
     fn create_directory(&self, name: &str) -> Result<(), DiskError> {
         match DirBuilder::new().mode(0o700).create(self.path(name)) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            done => Ok(done?),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            done => done?,
         }
+        self.directory(name).map(drop)
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
@@ -100,7 +119,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self, directory: &str) -> Result<(), DiskError> {
-        Ok(File::open(self.path(directory))?.sync_all()?)
+        Ok(self.directory(directory)?.sync_all()?)
     }
 
     fn space(&self) -> Result<Space, DiskError> {
@@ -130,6 +149,9 @@ impl DiskFile for RealFile {
 
 impl From<io::Error> for DiskError {
     fn from(error: io::Error) -> Self {
+        if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE)) {
+            return Self::TooManyFiles;
+        }
         match error.kind() {
             ErrorKind::NotFound => Self::NotFound,
             ErrorKind::AlreadyExists => Self::Exists,

@@ -154,6 +154,11 @@ pub(crate) fn offset(number: u32) -> u64 {
     u64::from(number) * BLOCK_BYTES as u64
 }
 
+/// All bytes of a file; a finding when the disk cannot read them.
+pub(crate) fn read(disk: &dyn Disk, name: &str) -> Result<Result<Vec<u8>, Finding>, DiskError> {
+    Finding::of_read(name, read_all(disk, name))
+}
+
 /// All bytes of a file.
 pub(crate) fn read_all(disk: &dyn Disk, name: &str) -> Result<Vec<u8>, DiskError> {
     let file = disk.open(name)?;

@@ -38,9 +38,11 @@ impl Spares {
     pub(crate) fn take(&self, shared: &Shared, blocks: u32, reserve: Reserve) -> Result<Spare, DiskError> {
         let standard = segment::blocks_of(shared.config.segment_bytes);
         if blocks <= standard {
-            let ready = lock(&self.names).pop();
-            if let Some(name) = ready {
-                let file = shared.disk.open(&name)?;
+            let mut names = lock(&self.names);
+            if let Some(name) = names.last() {
+                // It stays among the spares when it cannot be opened now.
+                let file = shared.disk.open(name)?;
+                let name = names.pop().unwrap_or_default();
                 return Ok(Spare { name, file, blocks: standard });
             }
         }

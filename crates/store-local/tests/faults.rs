@@ -151,6 +151,12 @@ fn a_start_below_the_reserve_gets_a_log_and_nothing_else_does() {
 }
 
 #[test]
+fn without_descriptors_everything_is_tried_again() {
+    let disk = SimDisk::new(1);
+    script::without_descriptors(&disk, &open(&disk).unwrap());
+}
+
+#[test]
 fn after_a_failed_flush_nothing_is_acknowledged() {
     let disk = SimDisk::new(seed(15));
     let engine = open(&disk).unwrap();

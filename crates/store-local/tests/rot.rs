@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use iris_store_local::{
-    Config, Disk as _, LocalEngine, OpenError, QuarantineError, SimDisk, quarantine, verify,
+    Config, Disk as _, LocalEngine, OpenError, QuarantineError, Reason, SimDisk, quarantine, verify,
 };
 use script::{FIRST, Model, SECOND, STORE};
 
@@ -349,4 +349,52 @@ fn a_log_that_lost_what_nobody_can_keep_is_known_to_be_cut() {
     drop(engine);
     put_back(&old, &disk, &segment(1));
     check(&disk, "mark", "chunks have vanished");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_moved_aside() {
+    let (disk, model) = store_of_many_segments(true);
+    for (name, _) in disk.files().into_iter().filter(|(name, _)| !name.contains("spare")) {
+        let spoilt = disk.copy();
+        spoilt.spoil(&name);
+        let refused = open(&spoilt);
+        assert!(
+            matches!(&refused, Err(OpenError::Refused(found)) if found.file == name && found.reason == Reason::Unreadable),
+            "{name}: {refused:?}"
+        );
+        spoilt.kill();
+        let done = quarantine(&spoilt, &config(), &name);
+        if name == "registers" {
+            assert_eq!(done, Err(QuarantineError::Registers));
+            continue;
+        }
+        let loss = done.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(spoilt.files().iter().any(|(kept, _)| *kept == loss.kept[0]), "{name}: {loss:?}");
+        spoilt.kill();
+        let engine = open(&spoilt).unwrap_or_else(|error| panic!("{name}: {error}"));
+        model.check_prefix(&engine.engine(), FIRST, &name);
+        model.check_prefix(&engine.engine(), SECOND, &name);
+        let cut = engine.engine().logs.cut().unwrap();
+        assert_eq!(cut.len(), usize::from(name.contains("logs/")), "{name}");
+    }
+}
+
+#[test]
+fn a_run_file_that_cannot_be_read_keeps_its_space_and_nobody_elses() {
+    let (disk, mut model) = store(true);
+    let engine = open(&disk).unwrap();
+    script::put_pairs_and_drop_halves(&engine, &mut model);
+    let first = format!("runs/{}", disk.list("runs").unwrap()[1]);
+    disk.spoil(&first);
+    let files = disk.list("runs").unwrap().len();
+    engine.engine().runs.compact().unwrap();
+    assert_eq!(
+        disk.list("runs").unwrap().len(),
+        files - 2 + 1,
+        "two sparse files became one, the third stays"
+    );
+    assert!(matches!(
+        engine.engine().runs.get(script::run_name(10), 1),
+        Err(iris_store::StoreError::Io(what)) if what.contains(&first)
+    ));
 }

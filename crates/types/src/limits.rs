@@ -97,10 +97,9 @@ pub const LINGER_MS_MAX: u64 = 2_000;
 pub const LOOP_REST_MS_MAX: u64 = 5;
 /// Milliseconds that a loop with something to write to many connections rests at least between turns.
 pub const LOOP_REST_MS_MIN: u64 = 2;
-/// Descriptors that connections leave to the rest of a server: the log, run files, merges, administration. An engine
-/// that cannot open a file stops the server.
+/// Descriptors that connections leave to the rest of a server: the log, run files, merges, administration.
 pub const DESCRIPTORS_RESERVED: u64 = 512;
-/// Milliseconds without accepting after descriptors or memory ran out.
+/// Milliseconds without accepting, or without reading for a scrub, after descriptors or memory ran out.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Cipher contexts kept per event loop, a power of two: 2.4 MiB when all are used, none when the loop is
 /// idle.
@@ -188,6 +187,12 @@ pub const RUN_FILE_INDEX_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 pub const RUN_FILES_OPEN_MAX: usize = 256;
 /// Live bytes that one compaction of run files moves.
 pub const COMPACT_BYTES: u64 = 16 * 1_024 * 1_024;
+/// Bytes that a scrub reads in a second: 600 GB in a week, and nobody notices.
+pub const SCRUB_BYTES_PER_S: u64 = 1_024 * 1_024;
+/// Bytes that a scrub reads in one go; a stop waits for them.
+pub const SCRUB_TURN_BYTES: u64 = 256 * 1_024;
+/// Milliseconds from the begin of one round of a scrub to that of the next, at least: a small store rests.
+pub const SCRUB_ROUND_MS_MIN: u64 = 24 * 3_600_000;
 /// Bytes written at a time when a segment is prepared.
 pub const SEGMENT_STRIDE_BYTES: usize = 256 * 1_024;
 /// How much heavier than all newer runs together a run of a day that is over may be and still be

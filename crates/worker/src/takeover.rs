@@ -37,6 +37,8 @@ pub(crate) struct Takeover {
     garbage: Vec<RunName>,
     /// Logs that an operator cut.
     cut: BTreeSet<LogId>,
+    /// Why the start is given up.
+    refused: Option<Refused>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,8 @@ enum Step {
     Checking,
     Claiming,
     LoadingStreams,
+    /// The start is refused: the own log, which nobody needs, is sealed and trimmed before that is said.
+    GivingUp,
 }
 
 /// Why a start is refused.
@@ -84,12 +88,37 @@ impl Worker {
     pub(crate) fn takeover_done(&mut self, outcome: Outcome) {
         let Phase::Starting(takeover) = std::mem::replace(&mut self.phase, Phase::Serving) else { return };
         let mut takeover = *takeover;
+        if takeover.step == Step::GivingUp {
+            return self.give_up(takeover, outcome);
+        }
+        let has_log = takeover.has_log();
         let next = self.takeover_step(&mut takeover, outcome);
         match next {
             Ok(true) => {}
             Ok(false) => self.phase = Phase::Starting(Box::new(takeover)),
+            Err(why) if has_log => {
+                (takeover.step, takeover.refused) = (Step::GivingUp, Some(why));
+                self.phase = Phase::Starting(Box::new(takeover));
+                self.call(Work::Seal(vec![self.log.id]), Context::Takeover);
+            }
             Err(why) => self.stop(StopReason::StartRefused(why)),
         }
+    }
+
+    /// Gives back what the own log takes, so that a server that is started again and again does not fill the disk.
+    /// It holds the proof and nothing else; should a claim have got through after all, there is nothing to replay.
+    fn give_up(&mut self, takeover: Takeover, outcome: Outcome) {
+        let end = match outcome {
+            Outcome::Sealed(Ok(ends)) => ends.first().copied(),
+            // Trimmed, or something failed: the reason to stop is the one before.
+            _ => None,
+        };
+        if let Some(end) = end {
+            self.phase = Phase::Starting(Box::new(takeover));
+            let before = Position(end.last.0.saturating_add(1));
+            return self.call(Work::Trim { log: self.log.id, before }, Context::Takeover);
+        }
+        self.stop(StopReason::StartRefused(takeover.refused.unwrap_or_default()));
     }
 
     /// Takes one result and starts the next step; true when the start is finished.
@@ -206,6 +235,7 @@ impl Worker {
             }
         }
         self.check_strays(takeover)?;
+        self.trim_proofs(takeover);
         takeover.step = Step::Recovering;
         if is_planted(Bug::TailNotReplayed) {
             tails.clear();
@@ -230,6 +260,20 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Starts that ended early leave logs with a proof or less. They go now and not when this start has succeeded:
+    /// it may end early, too.
+    fn trim_proofs(&mut self, takeover: &mut Takeover) {
+        let named: BTreeSet<LogId> = takeover.entries.values().map(|(_, entry)| entry.log).collect();
+        let is_proof = |log: &LogId, end: &LogEnd| {
+            end.last <= Position(1) && !named.contains(log) && !takeover.foreign.contains(log)
+        };
+        let proofs: Vec<_> = takeover.ends.extract_if(.., |log, end| is_proof(log, end)).collect();
+        for (log, end) in proofs {
+            let before = Position(end.last.0.saturating_add(1));
+            self.call(Work::Trim { log, before }, Context::Trim);
+        }
     }
 
     fn recovered(&mut self, takeover: &mut Takeover, written: &[(VnodeId, RunMeta)]) {
