@@ -83,6 +83,10 @@ pub trait DiskFile: Send + Sync {
     /// Any. What was written before is then gone or not, and nobody knows: never call it again for that.
     fn sync_data(&self) -> Result<(), DiskError>;
 
+    /// Says that what is synced will hardly be read soon, so that the system's page cache need not keep it: what is
+    /// kept for nobody costs memory, and fresh memory costs more than the write.
+    fn forget_cached(&self) {}
+
     /// Bytes of the file.
     ///
     /// # Errors

@@ -256,6 +256,7 @@ impl Shared {
         }
         file.write_at(offset, &buffer)?;
         durable::sync_data(&*file)?;
+        file.forget_cached();
         // A file with its final name is whole; whatever has another name never was.
         self.disk.rename(NEW, &run_file::name(number))?;
         durable::sync_directory(&*self.disk, RUNS)
