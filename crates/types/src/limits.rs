@@ -116,6 +116,8 @@ pub const BATCH_ROOM_BYTES: usize = 1_024;
 pub const CHUNK_BYTES_MAX: usize = 1_024 * 1_024;
 /// Bytes of decided events that wait behind the chunk in flight; beyond it requests are refused with `busy`.
 pub const GATHERED_BYTES_MAX: usize = 32 * CHUNK_BYTES_MAX;
+/// Logs that take appends at once, and so workers of one server: as many as one block of the durable mark names.
+pub const LOGS_MAX: usize = 16;
 /// Bytes of a log segment.
 pub const SEGMENT_BYTES: u64 = 16 * 1_024 * 1_024;
 /// Bytes that a log may hold behind the oldest `start`; beyond it vnodes are flushed, oldest first.
