@@ -188,6 +188,7 @@ impl Worker {
             }
         }
         self.recount_dirty();
+        self.count_indexes();
         self.flush_published();
         self.trim_log();
     }
@@ -195,6 +196,12 @@ impl Worker {
     /// What a flush adds to a frozen table is not counted when it is added.
     fn recount_dirty(&mut self) {
         self.dirty_bytes = self.vnodes.iter().flatten().map(Hosted::dirty_bytes).sum();
+    }
+
+    /// Every run has a word in it, so this is not for every turn. Indexes that reads load count from the next change on.
+    pub(crate) fn count_indexes(&mut self) {
+        let indexes = self.vnodes.iter().flatten().map(|hosted| hosted.runs.index_bytes() as u64);
+        self.statistics.index_bytes = indexes.sum();
     }
 
     /// Gives back what of the log no vnode needs.
