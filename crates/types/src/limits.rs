@@ -238,6 +238,8 @@ pub const STORED_CHUNK_BYTES_MAX: usize = 4 * CHUNK_BYTES_MAX;
 pub const REGISTER_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a register's value: a manifest of a vnode with tens of thousands of runs.
 pub const REGISTER_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Bytes of a directory entry: a register's value, less what encryption adds.
+pub const DIRECTORY_ENTRY_BYTES_MAX: usize = REGISTER_BYTES_MAX - 1_024;
 /// Sends of a device on their way at once, unless it is told otherwise; more wait in the outbox.
 pub const CLIENT_WINDOW: usize = 256;
 /// Calls of an application that wait for its client; further ones wait in their caller.
