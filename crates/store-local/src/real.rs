@@ -184,7 +184,7 @@ impl From<io::Error> for DiskError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+    #![allow(clippy::unwrap_used)]
 
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -196,7 +196,7 @@ mod tests {
         let levels = ["a", "a/b", "a/b/c"].map(|level| folder.path().join(level));
         assert_eq!(missing(&levels[2]), levels);
         RealDisk::open(&levels[2]).unwrap();
-        assert_eq!(missing(&levels[2]), [Path::new(""); 0]);
+        assert!(missing(&levels[2]).is_empty());
         for level in &levels {
             assert_eq!(std::fs::metadata(level).unwrap().permissions().mode() & 0o777, 0o700, "{level:?}");
         }
