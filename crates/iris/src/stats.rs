@@ -48,6 +48,7 @@ fn sum(workers: &[Statistics]) -> Statistics {
             (&mut sum.state_bytes, one.state_bytes),
             (&mut sum.sessions, one.sessions),
             (&mut sum.waiting, one.waiting),
+            (&mut sum.index_bytes, one.index_bytes),
             (&mut sum.log_tail_bytes, one.log_tail_bytes),
         ];
         for (total, part) in counters {
@@ -77,6 +78,7 @@ fn worker(figures: &Statistics) -> Value {
         "state_bytes": figures.state_bytes,
         "sessions": figures.sessions,
         "waiting": figures.waiting,
+        "index_bytes": figures.index_bytes,
         "log_tail_bytes": figures.log_tail_bytes,
         "storage_write_ms": percentiles(&figures.storage_write),
     })

@@ -17,6 +17,8 @@ use crate::{DiskError, DiskFile};
 /// A log. The lock is held through a flush; what others need meanwhile is outside.
 pub(crate) struct Log {
     pub(crate) id: LogId,
+    /// Whether this process created it, and so may append to it until it is sealed.
+    pub(crate) is_own: bool,
     pub(crate) state: Mutex<LogState>,
     durable: AtomicU64,
     sealed: AtomicBool,
@@ -58,17 +60,17 @@ impl Log {
     pub(crate) fn create(shared: &Shared, id: LogId) -> Result<Self, DiskError> {
         let mut log = LogState::new(None, Position::ZERO, None, Vec::new());
         log.activate(shared, id, 1, 1, Reserve::Open)?;
-        Ok(Self::new(id, log))
+        Ok(Self::new(id, true, log))
     }
 
     /// A log that an earlier process left, or an absent one that is sealed now.
     pub(crate) fn found(id: LogId, sealed: Option<LogEnd>, end: LogEnd, segments: Vec<Segment>) -> Self {
-        Self::new(id, LogState::new(sealed, end.last, end.chunk, segments))
+        Self::new(id, false, LogState::new(sealed, end.last, end.chunk, segments))
     }
 
-    fn new(id: LogId, state: LogState) -> Self {
+    fn new(id: LogId, is_own: bool, state: LogState) -> Self {
         let durable = AtomicU64::new(state.last.0);
-        Self { id, durable, sealed: AtomicBool::new(state.sealed), state: Mutex::new(state) }
+        Self { id, is_own, durable, sealed: AtomicBool::new(state.sealed), state: Mutex::new(state) }
     }
 
     /// The last position that is durable, without waiting for a flush.

@@ -22,6 +22,12 @@ impl Logs for LocalEngine {
         if shared.log(log).is_some() {
             return Err(StoreError::LogExists(log));
         }
+        if shared.own_logs() >= limits::LOGS_MAX {
+            let most = limits::LOGS_MAX;
+            return Err(StoreError::Io(format!(
+                "{most} logs take appends already, and the mark names no more"
+            )));
+        }
         let created = Log::create(shared, log).map_err(|error| shared.health.judge(error))?;
         shared.commit(&[Record::LogCreated(log)]).inspect_err(|error| shared.forget(&created, error))?;
         shared.insert(created);

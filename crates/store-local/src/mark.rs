@@ -17,6 +17,7 @@
 use std::sync::Arc;
 
 use iris_types::LogId;
+use iris_types::limits::LOGS_MAX;
 
 use crate::block::{self, BLOCK_BYTES, Owner};
 use crate::durable;
@@ -26,8 +27,6 @@ use crate::{Disk, DiskError, DiskFile, Finding, Reason};
 
 /// Name of the file.
 pub(crate) const MARK: &str = "mark";
-/// Logs that one mark names.
-pub(crate) const LOGS_MAX: usize = 16; // layout
 
 const MAGIC: &[u8; 4] = b"IRSM";
 const BLOCKS: u32 = 9;

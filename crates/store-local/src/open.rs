@@ -8,16 +8,17 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 
 use iris_types::LogId;
+use iris_types::limits::LOGS_MAX;
 
 use crate::aside::{self, QUARANTINE};
 use crate::block::{self, BLOCK_BYTES};
 use crate::durable::{self, Health};
-use crate::engine::{LocalEngine, Shared};
+use crate::engine::{FIRST, LocalEngine, Shared};
 use crate::found_log::{FoundLog, LastSegment};
 use crate::inspect::{Inspection, inspect};
 use crate::journal::{Journal, REGISTERS};
 use crate::log::Log;
-use crate::mark::{LOGS_MAX, Mark, Marked};
+use crate::mark::{Mark, Marked};
 use crate::run_file::{self, RUNS};
 use crate::runs::RunTable;
 use crate::scrub::Figures;
@@ -79,8 +80,10 @@ fn repair(disk: &dyn Disk, config: &Config, found: &mut Inspection) -> Result<(J
     Ok((journal, mark))
 }
 
+/// Logs with a proof and nothing else are left out. There are never more than fit, but in a store of more workers than
+/// there may be: those were read just now, take no appends, and are sealed before the first new chunk.
 fn marked(logs: &[FoundLog], journal: &Journal) -> Marked {
-    let open = logs.iter().filter(|log| log.sealed.is_none() && log.end.last.0 > 0);
+    let open = logs.iter().filter(|log| log.sealed.is_none() && log.end.last > FIRST);
     let logs = open.map(|log| (log.log, log.end.last.0)).take(LOGS_MAX).collect();
     Marked { registers: journal.position, logs }
 }

@@ -26,16 +26,20 @@ pub struct RealDisk {
 struct RealFile(File);
 
 impl RealDisk {
-    /// Uses `root`, which is created if absent.
+    /// Uses `root`, which is created if absent, with the directories it lies in: durably, and for their owner only.
     ///
     /// # Errors
     /// Any of the file system.
     pub fn open(root: &Path) -> Result<Self, DiskError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(root)?;
-        // The new directory's own name has to be durable too.
-        if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            File::open(parent)?.sync_all()?;
+        for missing in missing(root) {
+            match DirBuilder::new().mode(0o700).create(missing) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                done => done?,
+            }
+            sync_parent(missing)?;
         }
+        // Whoever created it may have been stopped before its name was durable.
+        sync_parent(root)?;
         let disk = Self { root: root.to_owned(), locked: Mutex::default(), directories: Mutex::default() };
         disk.directory("")?;
         Ok(disk)
@@ -60,6 +64,22 @@ impl RealDisk {
         options.read(true).write(true).mode(0o600);
         options
     }
+}
+
+/// The directories that have to be created, each before what lies in it.
+fn missing(root: &Path) -> Vec<&Path> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let mut missing: Vec<&Path> = root.ancestors().take_while(is_missing).collect();
+    missing.reverse();
+    missing
+}
+
+/// Makes the name of a directory durable.
+fn sync_parent(directory: &Path) -> Result<(), DiskError> {
+    // A root has no parent, and a relative name lies in the working directory.
+    let Some(parent) = directory.parent() else { return Ok(()) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    Ok(File::open(parent)?.sync_all()?)
 }
 
 impl Disk for RealDisk {
@@ -164,5 +184,36 @@ impl From<io::Error> for DiskError {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace,
             _ => Self::Io(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_is_created_level_by_level_for_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let levels = ["a", "a/b", "a/b/c"].map(|level| folder.path().join(level));
+        assert_eq!(missing(&levels[2]), levels);
+        RealDisk::open(&levels[2]).unwrap();
+        assert!(missing(&levels[2]).is_empty());
+        for level in &levels {
+            assert_eq!(std::fs::metadata(level).unwrap().permissions().mode() & 0o777, 0o700, "{level:?}");
+        }
+        RealDisk::open(&levels[2]).unwrap();
+    }
+
+    #[test]
+    fn the_parent_of_a_relative_name_is_the_working_directory() {
+        let name = Path::new("no-such-directory");
+        assert_eq!(missing(&name.join("data")), [name, &name.join("data")]);
+        assert_eq!(sync_parent(name), Ok(()));
+        assert_eq!(sync_parent(Path::new("/")), Ok(()));
+        assert_eq!(sync_parent(&name.join("data")), Err(DiskError::NotFound));
     }
 }

@@ -1,5 +1,5 @@
 //! A process without descriptors, on a real disk. Alone in its process, because the limit is the process's.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used)]
 
 use std::fs::File;
 use std::sync::Arc;

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use iris_store_local::{
     Config, Disk as _, LocalEngine, OpenError, QuarantineError, Reason, SimDisk, quarantine, verify,
 };
+use iris_types::LogId;
+use iris_types::limits::LOGS_MAX;
 use script::{FIRST, Model, SECOND, STORE};
 
 fn config() -> Config {
@@ -397,4 +399,36 @@ fn a_run_file_that_cannot_be_read_keeps_its_space_and_nobody_elses() {
         engine.engine().runs.get(script::run_name(10), 1),
         Err(iris_store::StoreError::Io(what)) if what.contains(&first)
     ));
+}
+
+#[test]
+fn every_log_that_takes_appends_is_protected_by_the_mark() {
+    let disk = SimDisk::new(5);
+    let log = |process: u8, number: u8| LogId([process, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    // The first process leaves its logs open, and their ids come first.
+    let engine = open(&disk).unwrap();
+    let create = |engine: &LocalEngine, process, chunks| {
+        for number in 0..LOGS_MAX as u8 {
+            engine.engine().logs.create(log(process, number)).unwrap();
+            (1..=chunks).for_each(|at| script::append_small(engine, log(process, number), at));
+        }
+    };
+    create(&engine, 1, 2);
+    assert!(engine.engine().logs.create(LogId([9; 16])).is_err(), "the mark has no room for another");
+    drop(engine);
+    disk.kill();
+    let engine = open(&disk).unwrap();
+    create(&engine, 2, 1);
+    let old = disk.copy();
+    (0..LOGS_MAX as u8).for_each(|number| script::append_small(&engine, log(2, number), 2));
+    engine.write_mark().unwrap();
+    drop(engine);
+    disk.kill();
+    for number in 0..LOGS_MAX as u8 {
+        let mixed = disk.copy();
+        put_back(&old, &mixed, &format!("logs/{}-00000001.seg", log(2, number)));
+        assert!(
+            matches!(open(&mixed), Err(OpenError::Refused(found)) if found.reason == Reason::MarkAboveEnd)
+        );
+    }
 }

@@ -138,6 +138,8 @@ pub const WEBSOCKET_PONG_BYTES_MAX: usize = 4 * 1_024;
 pub const CHUNK_BYTES_MAX: usize = 1_024 * 1_024;
 /// Bytes of decided events that wait behind the chunk in flight; beyond it requests are refused with `busy`.
 pub const GATHERED_BYTES_MAX: usize = 32 * CHUNK_BYTES_MAX;
+/// Logs that take appends at once, and so workers of one server: as many as one block of the durable mark names.
+pub const LOGS_MAX: usize = 16;
 /// Bytes of a log segment.
 pub const SEGMENT_BYTES: u64 = 16 * 1_024 * 1_024;
 /// Bytes that a log may hold behind the oldest `start`; beyond it vnodes are flushed, oldest first.
@@ -267,6 +269,8 @@ pub const STORED_CHUNK_BYTES_MAX: usize = 4 * CHUNK_BYTES_MAX;
 pub const REGISTER_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a register's value: a manifest of a vnode with tens of thousands of runs.
 pub const REGISTER_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Bytes of a directory entry: a register's value, less what encryption adds.
+pub const DIRECTORY_ENTRY_BYTES_MAX: usize = REGISTER_BYTES_MAX - 1_024;
 /// Sends of a device on their way at once, unless it is told otherwise; more wait in the outbox.
 pub const CLIENT_WINDOW: usize = 256;
 /// Calls of an application that wait for its client; further ones wait in their caller.

@@ -363,6 +363,7 @@ impl Worker {
             unconfirmed.into_iter().for_each(|destination| self.resume_stream(vnode, destination));
             self.merging.look_at(vnode);
         }
+        self.count_indexes();
         self.say(Output::Ready);
         for (log, end) in &takeover.ends {
             if !takeover.foreign.contains(log) {

@@ -19,6 +19,7 @@ fn memory_becomes_runs_and_runs_are_merged() {
     assert!(world.statistics(|statistics| statistics.flushes) > 10);
     assert!(world.statistics(|statistics| statistics.merges) > 3);
     assert!(world.statistics(|statistics| statistics.evictions) > 100);
+    assert!(world.statistics(|statistics| statistics.index_bytes) > 1_000);
     world.settle();
     assert!(runs(&world) < 400, "{}", runs(&world));
     assert_eq!(world.statistics(|statistics| statistics.dirty_bytes), 0);
