@@ -93,7 +93,7 @@ impl Options {
             full_every_ms: often(&mut random, 1, 2_000..=6_000),
             drain_every_ms: often(&mut random, 1, 2_000..=8_000),
             clock_jump_every_ms: if revokes { 0 } else { often(&mut random, 1, 500..=4_000) },
-            revoke_every_ms: if revokes { random.u64(1_500..=5_000) } else { 0 },
+            revoke_every_ms: if revokes { random.u64(4_000..=12_000) } else { 0 },
             days_every_ms: if days { random.u64(2_000..=5_000) } else { 0 },
             only_kills: random.u8(..4) == 0,
             doubts_per_cent: [0, 0, 0, 10][random.usize(..4)],

@@ -26,6 +26,8 @@ use crate::network::LinkId;
 use crate::storage::Opened;
 use crate::world::{Event, World};
 
+/// Milliseconds after days have passed in one leap in which nothing expires: a run takes seconds.
+const EXPIRY_CAUTION_MS: u64 = 300;
 /// Milliseconds that a token of the simulator lives.
 const TOKEN_LIFE_MS: u64 = 24 * 3_600_000;
 
@@ -80,6 +82,7 @@ impl Server {
             log_tail_bytes_max: options.log_tail_bytes_max,
             waits_for_recipient: options.waits_for_recipient,
             acknowledge_interval_ms: options.acknowledge_interval_ms,
+            expiry_caution_ms: EXPIRY_CAUTION_MS,
             ..WorkerLimits::default()
         };
         Self {

@@ -207,7 +207,7 @@ impl Outbox {
         outcome: Outcome,
         draft: &mut Draft,
     ) -> Option<Unsent> {
-        let unsent = self.remove(number)?;
+        let unsent = self.remove(number, matches!(outcome, Outcome::Failed(_)))?;
         let Unsent { to, id, reference, .. } = unsent.clone();
         self.untaken.insert(number);
         let settled = Settled { number, to, id, reference, outcome };
@@ -315,7 +315,9 @@ impl Outbox {
         self.sends.insert(number, Pending { unsent, state, tried: false, previous: None });
     }
 
-    fn remove(&mut self, number: SendNumber) -> Option<Unsent> {
+    /// A success leaves a closed lane to its timer: the server asked for that time when it refused another send.
+    /// What waited for a send that has `failed` waits for nothing.
+    fn remove(&mut self, number: SendNumber, failed: bool) -> Option<Unsent> {
         let Pending { unsent, state, .. } = self.sends.remove(&number)?;
         self.busy -= usize::from(state.is_busy());
         self.body_bytes -= unsent.body.bytes().len();
@@ -326,11 +328,11 @@ impl Outbox {
         if let Ok(at) = lane.sends.binary_search(&number) {
             lane.sends.remove(at);
         }
-        let opens = lane.gate != Gate::Closed || state == State::LookedUp;
-        if lane.gate != Gate::Open && opens {
+        let (opens, is_empty) = (lane.opens_behind(state, failed), lane.sends.is_empty());
+        if opens || is_empty {
             self.open_lane(&unsent.to);
         }
-        if self.lanes.get(&unsent.to).is_some_and(|lane| lane.sends.is_empty()) {
+        if is_empty {
             self.lanes.remove(&unsent.to);
         }
         Some(unsent)
@@ -411,5 +413,14 @@ impl Lane {
     fn before(&self, number: SendNumber) -> Option<SendNumber> {
         let at = self.sends.binary_search(&number).ok()?;
         self.sends.get(at.checked_sub(1)?).copied()
+    }
+
+    /// Whether the end of a send in this state opens the lane before its time.
+    fn opens_behind(&self, state: State, failed: bool) -> bool {
+        match self.gate {
+            Gate::Open => false,
+            Gate::ClosedUntil(_) => failed,
+            Gate::Closed => state == State::LookedUp,
+        }
     }
 }

@@ -141,6 +141,42 @@ fn a_send_refused_for_good_is_reported_and_those_behind_it_go_on() {
 }
 
 #[test]
+fn a_success_does_not_cut_short_the_time_that_another_sends_refusal_asked_for() {
+    let (mut world, alice) = connected();
+    world.server.refuse_sends.extend([None, Some(Refusal::after(ErrorCode::Busy, 5_000))]);
+    // The first is committed late: its answer comes behind the second one's refusal.
+    world.holds_decisions = 1;
+    for number in 0..2 {
+        world.send(alice, message("bob", &number.to_string()));
+    }
+    world.drain();
+    world.tell_held();
+    world.run_for_ms(4_999);
+    assert_eq!(world.devices[alice].seqs_sent(), [Seq(1)]);
+    assert_eq!(world.server.sends.len(), 2, "the second is not tried again before its time");
+    world.settle();
+    assert_eq!(texts(&world), ["0", "1"]);
+    assert_eq!(world.devices[alice].seqs_sent(), [Seq(1), Seq(2)]);
+}
+
+#[test]
+fn a_failure_opens_the_lane_for_what_waited_for_it() {
+    let (mut world, alice) = connected();
+    world
+        .server
+        .refuse_sends
+        .extend([Some(ErrorCode::InvalidBody.into()), Some(Refusal::after(ErrorCode::OutOfOrder, 5_000))]);
+    world.holds_decisions = 1;
+    for number in 0..2 {
+        world.send(alice, message("bob", &number.to_string()));
+    }
+    world.drain();
+    world.tell_held();
+    world.drain();
+    assert_eq!(texts(&world), ["1"]);
+}
+
+#[test]
 fn only_a_date_in_the_future_allows_a_new_id() {
     let (mut world, alice) = connected();
     world.server.refuse_sends.push_back(Some(ErrorCode::IdInFuture.into()));

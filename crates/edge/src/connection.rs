@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     unread_until: Monotonic,
     /// Ciphertext that the socket had no room for.
     unsent: Vec<u8>,
+    /// Until when a peer that is being closed has to take what it is still owed.
+    closing_until: Monotonic,
     /// What epoll watches for.
     interest: EventFlags,
     /// Already in the loop's list of connections to flush.
@@ -69,6 +71,7 @@ impl Connection {
             unread: Vec::new(),
             unread_until: Monotonic(u64::MAX),
             unsent: Vec::new(),
+            closing_until: Monotonic(u64::MAX),
             interest: EventFlags::IN,
             is_touched: false,
             is_counted: false,
@@ -77,6 +80,11 @@ impl Connection {
 
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Whether the client has not even begun with TLS.
+    pub(crate) fn awaits_hello(&self) -> bool {
+        matches!(&self.stage, Stage::Handshake { tls, .. } if tls.awaits_hello())
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -132,6 +140,7 @@ impl Connection {
     /// Writes what waits: one record and one write, unless it is more than a record or than the socket takes.
     pub(crate) fn flush(&mut self, work: &mut Workspace) {
         if !self.unsent.is_empty() && !self.write_unsent(work) {
+            self.limit_closing(work.now);
             return;
         }
         self.transmit(work);
@@ -149,7 +158,8 @@ impl Connection {
         match &self.stage {
             Stage::Handshake { until, .. } | Stage::Lingering { until, .. } => *until,
             Stage::Open { machine, .. } => {
-                machine.deadline().unwrap_or(Monotonic(u64::MAX)).min(self.unread_until)
+                let machine = machine.deadline().unwrap_or(Monotonic(u64::MAX));
+                machine.min(self.unread_until).min(self.closing_until)
             }
             Stage::Ended => Monotonic(u64::MAX),
         }
@@ -157,7 +167,7 @@ impl Connection {
 
     pub(crate) fn handle_deadline(&mut self, work: &mut Workspace) {
         match &mut self.stage {
-            Stage::Open { machine, .. } => {
+            Stage::Open { machine, .. } if work.now.monotonic < self.closing_until => {
                 machine.handle_deadline(work.now);
                 if work.now.monotonic >= self.unread_until {
                     machine.close(ErrorCode::TimedOut);
@@ -188,6 +198,15 @@ impl Connection {
     /// Nothing is read or written any more.
     pub(crate) fn end(&mut self, work: &mut Workspace) {
         self.change_stage(Stage::Ended, work);
+    }
+
+    /// The machine has nothing to wait for once it is closing; behind a peer that reads nothing its last word would
+    /// wait for ever.
+    fn limit_closing(&mut self, now: Now) {
+        let is_closing = self.machine().is_some_and(|machine| machine.is_closing());
+        if is_closing && self.closing_until == Monotonic(u64::MAX) {
+            self.closing_until = now.monotonic.plus_millis(LINGER_MS_MAX);
+        }
     }
 
     fn output_bytes(&self) -> usize {

@@ -52,36 +52,46 @@ pub(crate) struct Control {
     loops: Vec<Counters>,
 }
 
-macro_rules! counters {
+/// One loop's part of [`Statistics`], written by that loop only. What is shown is of one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    shown: Mutex<Statistics>,
+    cpu_us: AtomicU64,
+}
+
+macro_rules! summed {
     ($($name:ident),*) => {
-        /// One loop's part of [`Statistics`], written by that loop only.
-        #[derive(Debug, Default)]
-        pub(crate) struct Counters {
-            $($name: AtomicU64,)*
-            cpu_us: AtomicU64,
-        }
-
-        impl Counters {
-            /// Shows a loop's own totals to the others.
-            pub(crate) fn publish(&self, totals: &Statistics) {
-                $(self.$name.store(totals.$name, Ordering::Release);)*
-            }
-
-            pub(crate) fn set_cpu(&self, micros: u64) {
-                self.cpu_us.store(micros, Ordering::Relaxed);
-            }
-
-            fn add_to(&self, sum: &mut Statistics) {
-                $(sum.$name += self.$name.load(Ordering::Acquire);)*
-                sum.event_loop_cpu_us.push(self.cpu_us.load(Ordering::Relaxed));
+        impl Statistics {
+            fn add(&mut self, part: &Self) {
+                $(self.$name += part.$name;)*
             }
         }
     };
 }
 
-counters! {
+summed! {
     connections, handshakes_in_flight, sessions, reading_paused, accepted, handshakes_done, handshakes_failed, bytes_received,
     bytes_sent, records_received, records_sent, writes, submitted, refused_busy, turns
+}
+
+impl Counters {
+    /// Shows a loop's own totals to the others.
+    pub(crate) fn publish(&self, totals: &Statistics) {
+        self.shown().clone_from(totals);
+    }
+
+    pub(crate) fn set_cpu(&self, micros: u64) {
+        self.cpu_us.store(micros, Ordering::Relaxed);
+    }
+
+    fn add_to(&self, sum: &mut Statistics) {
+        sum.add(&self.shown());
+        sum.event_loop_cpu_us.push(self.cpu_us.load(Ordering::Relaxed));
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Statistics> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Control {
@@ -137,10 +147,35 @@ impl Control {
     }
 
     fn is_empty(&self) -> bool {
-        self.loops.iter().all(|counters| counters.connections.load(Ordering::Acquire) == 0)
+        self.loops.iter().all(|counters| counters.shown().connections == 0)
     }
 
     fn orders(&self) -> MutexGuard<'_, Option<DrainOrder>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_loop_shows_is_of_one_moment() {
+        let control = Control::new(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for turns in 1..=50_000 {
+                    let totals = Statistics { connections: turns, turns, ..Statistics::default() };
+                    control.counters(0).into_iter().for_each(|counters| counters.publish(&totals));
+                }
+            });
+            loop {
+                let seen = control.statistics();
+                assert_eq!(seen.connections, seen.turns);
+                if seen.turns == 50_000 {
+                    return;
+                }
+            }
+        });
     }
 }

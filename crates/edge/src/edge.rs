@@ -31,6 +31,9 @@ pub struct EdgeConfig {
     /// Versions offered and bounds.
     pub protocol: Arc<ServerConfig>,
     pub clock: Arc<dyn Clock>,
+    /// Connections that may be open at once, each with a descriptor. Further ones wait to be accepted. Every loop
+    /// has the same part of them, since the kernel deals connections out evenly.
+    pub connections_max: usize,
 }
 
 /// Why an edge does not start.

@@ -19,6 +19,7 @@ use crate::connection::Connection;
 use crate::control::Control;
 use crate::edge::EdgeConfig;
 use crate::inbox::EdgeInbox;
+use crate::newcomers::Newcomers;
 use crate::pace::Turn;
 use crate::slab::{Key, Slab};
 use crate::sweep::Sweep;
@@ -41,6 +42,7 @@ pub(crate) struct EventLoop {
     epoll: OwnedFd,
     /// `None` once draining.
     acceptor: Option<Acceptor>,
+    connections_max: usize,
     inbox: Arc<EdgeInbox>,
     core: Arc<dyn CoreLink>,
     control: Arc<Control>,
@@ -48,6 +50,7 @@ pub(crate) struct EventLoop {
     slab: Slab,
     work: Workspace,
     sweep: Sweep,
+    newcomers: Newcomers,
     /// Connections that may have something to write or have ended.
     touched: Vec<Key>,
     from_core: Vec<ToEdge>,
@@ -72,6 +75,7 @@ impl EventLoop {
         Ok(Self {
             number,
             acceptor: Some(Acceptor::new(listener, LISTENER, &epoll)?),
+            connections_max: (config.connections_max / config.inboxes.len()).max(1),
             epoll,
             inbox,
             core,
@@ -80,6 +84,7 @@ impl EventLoop {
             slab: Slab::default(),
             sweep: Sweep::new(work.now.monotonic),
             work,
+            newcomers: Newcomers::default(),
             touched: Vec::new(),
             from_core: Vec::new(),
             close_at: None,
@@ -172,18 +177,42 @@ impl EventLoop {
                 return;
             };
             self.work.totals.accepted += 1;
+            self.make_room();
             let (epoll, work) = (&self.epoll, &mut self.work);
-            self.slab.insert(|key| {
+            let key = self.slab.insert(|key| {
                 let token = EventData::new_u64(key.to_u64());
                 // Without room in epoll the socket is closed at once: the client tries again.
                 epoll::add(epoll, &socket, token, EventFlags::IN).ok()?;
                 Connection::new(socket, key, work)
             });
+            if let Some(key) = key {
+                self.newcomers.add(key, now, &mut self.slab);
+            }
         }
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether one more connection may come: it leaves a descriptor to others, and a place for its handshake is free
+    /// or [`Self::make_room`] will free one.
+    fn has_room(&mut self) -> bool {
+        self.slab.len() < self.connections_max && (self.has_free_place() || self.next_to_leave().is_some())
+    }
+
+    fn has_free_place(&self) -> bool {
         self.work.totals.handshakes_in_flight < HANDSHAKES_IN_FLIGHT_MAX as u64
+    }
+
+    fn next_to_leave(&mut self) -> Option<Key> {
+        self.newcomers.next_to_leave(self.work.now.monotonic, &mut self.slab)
+    }
+
+    fn make_room(&mut self) {
+        if !self.has_free_place()
+            && let Some(key) = self.next_to_leave()
+            && let Some(connection) = self.slab.at(key)
+        {
+            connection.end(&mut self.work);
+            self.touch(key);
+        }
     }
 
     fn watch_listener(&mut self) -> io::Result<()> {

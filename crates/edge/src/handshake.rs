@@ -18,6 +18,7 @@ pub(crate) struct Handshake {
     tls: UnbufferedServerConnection,
     /// Bytes at the start of the next input that rustls has seen and not discarded; it wants to see them again.
     seen: usize,
+    has_answered: bool,
 }
 
 /// How far the input got a handshake.
@@ -35,10 +36,10 @@ pub(crate) struct HandshakeFailed;
 impl Handshake {
     pub(crate) fn new(config: &TlsConfig) -> Result<Self, HandshakeFailed> {
         let tls = UnbufferedServerConnection::new(Arc::clone(&config.0)).map_err(|_| HandshakeFailed)?;
-        Ok(Self { tls, seen: 0 })
+        Ok(Self { tls, seen: 0, has_answered: false })
     }
 
-    /// Takes the records in `input`, appends what is to be sent to `out`. Stops right behind the client's last
+    /// Takes the records in `input`, puts what is to be sent into the empty `out`. Stops right behind the client's last
     /// handshake record, so that data never reaches rustls. After a failure nothing is taken any more.
     ///
     /// A message may span several records, and rustls wants to see them all again: the end of the input that it
@@ -53,6 +54,7 @@ impl Handshake {
             let shown = input.get_mut(start..end).ok_or(HandshakeFailed)?;
             let (discard, pause) = step(self.tls.process_tls_records(shown), out);
             start += discard;
+            self.has_answered |= !out.is_empty();
             match pause {
                 Pause::None => {}
                 Pause::Done if !self.tls.is_handshaking() => {
@@ -72,6 +74,11 @@ impl Handshake {
                 }
             }
         }
+    }
+
+    /// Whether the client's first message has not come, or not all of it.
+    pub(crate) fn awaits_hello(&self) -> bool {
+        !self.has_answered
     }
 
     /// The record layer for what follows a handshake that is done.
@@ -160,6 +167,7 @@ fn next_end(input: &[u8], end: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn config() -> TlsConfig {
@@ -193,11 +201,13 @@ mod tests {
         let mut handshake = Handshake::new(config).unwrap();
         let (mut waiting, mut out) = (Vec::new(), Vec::new());
         for bytes in input.chunks(read) {
+            assert!(handshake.awaits_hello());
             waiting.extend(bytes);
             let progress = handshake.advance(&mut waiting, &mut out).unwrap();
             assert!(!progress.is_done);
             waiting.drain(..progress.consumed);
         }
+        assert!(!handshake.awaits_hello());
         out
     }
 

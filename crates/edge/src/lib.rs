@@ -20,6 +20,7 @@ mod handshake;
 pub mod inbox;
 mod listener;
 pub mod machine;
+mod newcomers;
 mod pace;
 mod record;
 mod slab;

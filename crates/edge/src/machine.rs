@@ -39,6 +39,8 @@ pub struct EdgeMachine {
 struct Tenant {
     user: UserId,
     device: DeviceId,
+    /// The core has taken the session in.
+    is_attached: bool,
     expires_at: Timestamp,
     /// The same on the clock of deadlines, as seen at login.
     expires_by: Monotonic,
@@ -75,7 +77,8 @@ impl EdgeMachine {
     }
 
     /// The link had no room for this: the client is told `busy`. `true` for what has to be offered again because
-    /// nobody would miss it: a detach, and an acknowledgement, which the client does not repeat.
+    /// nobody would miss it: a detach, and an acknowledgement, which the client does not repeat. One that the core
+    /// would refuse is refused here.
     pub fn refuse(&mut self, refused: &ToCore, now: Now) -> bool {
         let refusal = Refusal::after(ErrorCode::Busy, BUSY_RETRY_AFTER_MS);
         match refused {
@@ -84,7 +87,12 @@ impl EdgeMachine {
                 self.connection.refuse_login(refusal, now.wall);
                 false
             }
-            ToCore::Detach { .. } | ToCore::Request { request: Request::Acknowledge { .. }, .. } => true,
+            ToCore::Detach { .. } => true,
+            ToCore::Request { request: Request::Acknowledge { up_to }, .. }
+                if !self.connection.is_ahead(*up_to) =>
+            {
+                true
+            }
             ToCore::Request { id, .. } => {
                 self.connection.answer(*id, Answer::Refused { refusal, server_time: now.wall });
                 false
@@ -165,6 +173,7 @@ impl EdgeMachine {
         self.tenant = Some(Tenant {
             user: login.user.clone(),
             device: login.device.clone(),
+            is_attached: false,
             expires_at,
             expires_by: now.monotonic.plus_millis(expires_at.millis_since(now.wall)),
         });
@@ -182,9 +191,14 @@ impl EdgeMachine {
     }
 
     fn answer(&mut self, id: RequestId, answer: Answer) {
-        let refused_login = id == ACKNOWLEDGE_REQUEST && !self.connection.is_ready();
-        if refused_login && matches!(answer, Answer::Refused { .. }) {
-            self.tenant = None;
+        match (&answer, &mut self.tenant) {
+            (Answer::Attached(_), Some(tenant)) => tenant.is_attached = true,
+            // Later refusals under this id are of acknowledgements, and a connection may be closing by then: the
+            // core still has to hear of its end.
+            (Answer::Refused { .. }, Some(tenant)) if id == ACKNOWLEDGE_REQUEST && !tenant.is_attached => {
+                self.tenant = None;
+            }
+            _ => {}
         }
         self.connection.answer(id, answer);
     }

@@ -10,6 +10,8 @@ use super::*;
 
 const START: Now = Now { wall: Timestamp(1_800_000_000_000), monotonic: Monotonic(5_000) };
 const TOKEN_MS: u64 = 60_000;
+/// Entries in the inbox at login.
+const LAST: u64 = 1;
 
 fn after(millis: u64) -> Now {
     Now { wall: START.wall.plus_millis(millis), monotonic: START.monotonic.plus_millis(millis) }
@@ -82,7 +84,7 @@ impl Pair {
     fn logged_in() -> Self {
         let mut pair = Self::new("good");
         assert!(matches!(pair.asked().as_slice(), [ToCore::Attach { .. }]));
-        let attached = Attached { cursor: Offset(0), last: Offset(0), server_time: START.wall };
+        let attached = Attached { cursor: Offset(0), last: Offset(LAST), server_time: START.wall };
         pair.answer(RequestId(0), Answer::Attached(attached));
         assert!(pair.server.is_ready());
         pair
@@ -153,6 +155,25 @@ fn a_session_is_detached_once_if_the_core_may_know_it() {
 }
 
 #[test]
+fn a_refused_acknowledgement_of_a_closing_connection_costs_no_detach() {
+    let refused = || {
+        let refusal = Refusal::new(ErrorCode::CursorAhead);
+        Answer::Refused { refusal, server_time: START.wall }
+    };
+    let mut pair = Pair::logged_in();
+    pair.server.close(ErrorCode::Replaced);
+    pair.answer(ACKNOWLEDGE_REQUEST, refused());
+    assert!(pair.server.detach().is_some());
+    // The login was answered when it was too late.
+    let mut late = Pair::new("good");
+    late.server.close(ErrorCode::TimedOut);
+    let attached = Attached { cursor: Offset(0), last: Offset(0), server_time: START.wall };
+    late.answer(RequestId(0), Answer::Attached(attached));
+    late.answer(ACKNOWLEDGE_REQUEST, refused());
+    assert!(late.server.detach().is_some());
+}
+
+#[test]
 fn a_request_after_the_tokens_end_is_not_passed_on() {
     let mut pair = Pair::logged_in();
     pair.now = after(TOKEN_MS - 1);
@@ -189,14 +210,17 @@ fn a_full_link_means_busy_and_loses_no_acknowledgement_and_no_detach() {
     let is_busy = |event: &ClientEvent| matches!(event, ClientEvent::Refused { refusal, .. } if *refusal == Refusal::after(ErrorCode::Busy, BUSY_RETRY_AFTER_MS));
     assert!(pair.heard.iter().any(is_busy));
     let (session, user) = (pair.server.session(), UserId::new("alice").unwrap());
-    let acknowledgement = ToCore::Request {
+    let acknowledgement = |up_to| ToCore::Request {
         session,
         user: user.clone(),
         device: DeviceId::new("phone").unwrap(),
         id: ACKNOWLEDGE_REQUEST,
-        request: Request::Acknowledge { up_to: Offset(1) },
+        request: Request::Acknowledge { up_to: Offset(up_to) },
     };
-    assert!(pair.server.refuse(&acknowledgement, START));
+    assert!(pair.server.refuse(&acknowledgement(LAST), START));
+    assert!(!pair.server.refuse(&acknowledgement(LAST + 1), START), "the core would refuse it");
+    pair.run();
+    assert_eq!(pair.heard.iter().filter(|event| is_busy(event)).count(), 2);
     assert!(pair.server.refuse(&ToCore::Detach { session, user }, START));
     assert!(!pair.server.is_closing());
 

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use aws_lc_rs::digest;
-use iris_types::limits::{LOGIN_SKEW_MS_MAX, TOKEN_BYTES_MAX, TOKEN_LIFETIME_S_MAX, TOKEN_SECRET_BYTES_MIN};
+use iris_types::limits::{TOKEN_AHEAD_MS_MAX, TOKEN_BYTES_MAX, TOKEN_LIFETIME_S_MAX, TOKEN_SECRET_BYTES_MIN};
 use iris_types::request::TokenFacts;
 use iris_types::{ErrorCode, Timestamp, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -91,7 +91,7 @@ pub fn verify(secret: &TokenSecret, token: &[u8], now: Timestamp) -> Result<(Use
     let claims = signed_claims(secret, token)?;
     let (user, facts) = claims.facts()?;
     let not_before = claims.nbf.map_or(Timestamp(0), in_millis);
-    let too_early = now < not_before || facts.issued_at.millis_since(now) > LOGIN_SKEW_MS_MAX;
+    let too_early = now < not_before || facts.issued_at.millis_since(now) > TOKEN_AHEAD_MS_MAX;
     if too_early || now >= facts.expires_at {
         return Err(ErrorCode::TokenExpired);
     }

@@ -8,9 +8,10 @@ use std::net::{Shutdown, TcpStream};
 
 use iris_protocol::Versions;
 use iris_protocol::client::ClientEvent;
+use iris_protocol::server::ServerConfig;
 use iris_types::ErrorCode;
 use iris_types::limits::{
-    HANDSHAKE_MS_MAX, HANDSHAKES_IN_FLIGHT_MAX, IDLE_MS_MAX, LINGER_MS_MAX, LOGIN_MS_MAX,
+    HANDSHAKE_MS_MAX, HANDSHAKES_IN_FLIGHT_MAX, HELLO_MS_MIN, IDLE_MS_MAX, LINGER_MS_MAX, LOGIN_MS_MAX,
     PARTIAL_FRAME_MS_MAX,
 };
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -182,12 +183,9 @@ fn oversize_and_nonsense_frames_before_login_are_closed() {
     let world = World::new();
     let too_long = [&[1, 0xff, 0xff][..], &[0; 2_000]].concat();
     let frames = [too_long, vec![0xee, 0, 1, 0], vec![0; 64], b"GET / HTTP/1.1\r\n\r\n".to_vec()];
-    for (read, frame) in (0..).zip(frames) {
+    for frame in frames {
         let mut client = TlsClient::connect(&world);
         client.write(&frame);
-        world.wait_for("read", |statistics| statistics.records_received > read);
-        // Where a frame is only unknown, the time for the login runs on.
-        world.advance(LOGIN_MS_MAX + 1_000);
         client.read_to_close();
     }
     wait_until_empty(&world);
@@ -338,17 +336,73 @@ fn a_closed_connection_lingers_only_so_long() {
 }
 
 #[test]
-fn handshakes_in_progress_are_bounded_and_the_others_wait() {
+fn a_peer_that_does_not_read_is_ended_in_time() {
     let world = World::new();
-    let sockets: Vec<TcpStream> = (0..HANDSHAKES_IN_FLIGHT_MAX + 20).map(|_| connect(&world)).collect();
-    let full = |in_flight| in_flight == HANDSHAKES_IN_FLIGHT_MAX as u64;
-    let statistics = world.wait_for("full", |statistics| full(statistics.handshakes_in_flight));
-    assert_eq!(statistics.connections, HANDSHAKES_IN_FLIGHT_MAX as u64);
-    world.advance(HANDSHAKE_MS_MAX + 1_000);
-    world.wait_for("the others", |statistics| statistics.accepted == HANDSHAKES_IN_FLIGHT_MAX as u64 + 20);
-    drop(sockets);
+    let mut idle = Client::login(&world, "alice", Versions::ALL);
+    idle.ask_until_read_no_further(&world);
+    // The last word does not fit behind what she is owed already.
+    world.advance_and_look(IDLE_MS_MAX + 1_000);
+    world.advance_and_look(LINGER_MS_MAX - 1);
+    assert_eq!(world.edge.statistics().connections, 1);
+    world.advance(1_001);
+    world.core.wait_for_detach("alice");
     wait_until_empty(&world);
-    Client::login(&world, "alice", Versions::ALL);
+
+    let mut replaced = Client::login(&world, "bob", Versions::ALL);
+    replaced.ask_until_read_no_further(&world);
+    let session = world.core.session_of("bob").unwrap();
+    world.core.deliver(iris_cluster::ToEdge::Close { session, code: ErrorCode::Replaced });
+    world.advance_and_look(0);
+    world.advance(LINGER_MS_MAX + 1_000);
+    world.core.wait_for_detach("bob");
+    wait_until_empty(&world);
+    drop((idle, replaced));
+}
+
+#[test]
+fn handshakes_in_progress_are_bounded_and_silent_peers_make_room() {
+    const MAX: u64 = HANDSHAKES_IN_FLIGHT_MAX as u64;
+    const MORE: u64 = 20;
+    let world = World::new();
+    let mut talker = connect(&world);
+    talker.write_all(&client_hello(&world)).unwrap();
+    std::io::Read::read_exact(&mut talker, &mut [0]).unwrap();
+    let silent: Vec<TcpStream> = (1..MAX + MORE).map(|_| connect(&world)).collect();
+    let statistics = world.wait_for("full", |statistics| statistics.handshakes_in_flight == MAX);
+    assert_eq!(statistics.connections, MAX);
+    world.advance_and_look(HELLO_MS_MIN - 1);
+    assert_eq!(world.edge.statistics().accepted, MAX, "the others wait");
+    world.advance(1);
+    let statistics = world.wait_for("the others", |statistics| statistics.accepted == MAX + MORE);
+    assert_eq!((statistics.handshakes_in_flight, statistics.handshakes_failed), (MAX, MORE));
+    // An honest client gets in while silent ones hold every other place.
+    let alice = Client::login(&world, "alice", Versions::ALL);
+    let statistics = world.wait_for("in", |statistics| statistics.sessions == 1);
+    assert_eq!((statistics.handshakes_in_flight, statistics.handshakes_failed), (MAX - 1, MORE + 1));
+    // The oldest of all had said hello.
+    talker.set_nonblocking(true).unwrap();
+    let error = std::io::Read::read_to_end(&mut talker, &mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "still open");
+    world.advance(HANDSHAKE_MS_MAX + 1_000);
+    world.wait_for("only her", |statistics| statistics.connections == 1);
+    drop((silent, talker, alice));
+    wait_until_empty(&world);
+}
+
+#[test]
+fn connections_leave_descriptors_to_the_rest_of_the_process() {
+    const MAX: u64 = 4;
+    const COUNT: u64 = 40;
+    let world = World::bounded(2 * MAX as usize + 1, 2, ServerConfig::default(), |core| core);
+    // Whichever loop the kernel gives them to, both are full.
+    let waiting: Vec<_> = (0..COUNT).map(|_| connect(&world)).collect();
+    let full = world.wait_for("full", |statistics| statistics.connections == 2 * MAX);
+    world.wait_for("more turns", |statistics| statistics.turns > full.turns + 10);
+    assert_eq!(world.edge.statistics().accepted, 2 * MAX);
+    // Who leaves makes room for who waits.
+    drop(waiting);
+    world.wait_for("all", |statistics| statistics.accepted == COUNT && statistics.connections == 0);
+    drop(Client::login(&world, "alice", Versions::ALL));
 }
 
 /// Hello and login of a client that speaks the protocol.

@@ -218,32 +218,15 @@ fn a_client_that_takes_nothing_is_read_no_further() {
     let world = World::new();
     let mut alice = Client::login(&world, "alice", Versions::ALL);
     // Each ping is answered. Nobody reads the answers: they fill the sockets' buffers, then the server's.
-    alice.stream.socket.set_nonblocking(true).unwrap();
-    #[allow(clippy::disallowed_methods, reason = "a test waits only so long")]
-    let began = std::time::Instant::now();
-    let mut pings = 0;
-    while world.edge.statistics().reading_paused == 0 {
-        assert!(began.elapsed() < PATIENCE, "still read after {pings} pings");
-        if alice.stream.tls.wants_write() {
-            let _ = alice.stream.tls.write_tls(&mut alice.stream.socket);
-            continue;
-        }
-        (0..1_000).for_each(|_| alice.machine.ping(iris_types::Monotonic(0)));
-        let mut out = Vec::new();
-        alice.machine.transmit(&mut out);
-        std::io::Write::write_all(&mut alice.stream.tls.writer(), &out).unwrap();
-        pings += 1_000;
-    }
+    alice.ask_until_read_no_further(&world);
     // Others are served meanwhile, and she is, too, once she reads.
     let mut bob = Client::live(&world, "bob", Versions::ALL);
     bob.machine.ping(iris_types::Monotonic(0));
     bob.flush();
     bob.wait(|event| matches!(event, ClientEvent::Pong));
-    let mut socket = alice.stream.socket.try_clone().unwrap();
-    socket.set_nonblocking(false).unwrap();
     let mut unread = vec![0; 256 * 1_024];
     while world.edge.statistics().reading_paused == 1 {
-        assert!(std::io::Read::read(&mut socket, &mut unread).unwrap() > 0);
+        assert!(std::io::Read::read(&mut alice.stream.socket, &mut unread).unwrap() > 0);
     }
 }
 

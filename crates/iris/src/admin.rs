@@ -29,8 +29,8 @@ pub(crate) enum Reply {
     Refused { reason: String },
 }
 
-/// How long the server may take to answer: a revocation waits for its commit and for the second to end.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long the server may take to answer: another question's turn and its own.
+const ANSWER: Duration = Duration::from_secs(35);
 
 pub(crate) fn run(command: &Admin) -> Result<()> {
     match command {

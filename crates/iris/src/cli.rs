@@ -119,8 +119,11 @@ pub(crate) struct Where {
 pub(crate) enum Admin {
     /// Refuse a token, or every token issued to a user so far; their sessions end.
     Revoke {
+        /// Refuse all of this user's tokens. Sessions end at once; the answer comes up to two seconds later, because
+        /// tokens may be dated a second ahead, and those are refused, too. A token made after the answer works.
         #[arg(long, required_unless_present = "token", conflicts_with = "token")]
         user: Option<UserId>,
+        /// Refuse this token.
         #[arg(long)]
         token: Option<String>,
         #[command(flatten)]

@@ -157,8 +157,11 @@ impl Config {
         if iris_types::placement::VnodeCount::new(self.worker.vnodes).is_none() {
             return Err(("vnodes", "1 to 65536".to_owned()));
         }
-        if !(1..=64).contains(&self.worker.workers) || u32::from(self.worker.workers) > self.worker.vnodes {
-            return Err(("workers", "1 to 64, and not more than vnodes".to_owned()));
+        let most = iris_types::limits::LOGS_MAX;
+        if !(1..=most).contains(&usize::from(self.worker.workers))
+            || u32::from(self.worker.workers) > self.worker.vnodes
+        {
+            return Err(("workers", format!("1 to {most}, and not more than vnodes")));
         }
         let mib = 1_024 * 1_024;
         if !(64 * 1_024..=1_024 * mib).contains(&self.storage.segment_bytes)
@@ -233,7 +236,15 @@ mod tests {
     fn a_value_out_of_bounds_is_named_with_its_line() {
         let text = DEFAULT.replace("workers = 1", "workers = 0");
         let line = text.lines().position(|line| line.starts_with("workers")).unwrap() + 1;
-        assert_eq!(error(&text), format!("iris.toml:{line}: workers: 1 to 64, and not more than vnodes"));
+        assert_eq!(error(&text), format!("iris.toml:{line}: workers: 1 to 16, and not more than vnodes"));
+        let taken = |workers: u16| {
+            Config::parse(
+                &DEFAULT.replace("workers = 1", &format!("workers = {workers}")),
+                Path::new("iris.toml"),
+            )
+            .is_ok()
+        };
+        assert_eq!((taken(16), taken(17)), (true, false));
         let both = DEFAULT.replace("# master_key_environment", "master_key_environment");
         assert!(error(&both).contains("exactly one of"));
         assert!(error("[server]\nlisten = 5\n").starts_with("iris.toml:2: "));

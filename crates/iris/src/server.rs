@@ -44,6 +44,7 @@ pub(crate) fn run(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>)
 }
 
 async fn serve(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>) -> Result<()> {
+    let connections_max = crate::descriptors::connections_max()?;
     let secret = Arc::new(read_secret(config)?);
     let tls = read_tls(config)?;
     let storage = Storage::open(&config.storage)?;
@@ -76,11 +77,12 @@ async fn serve(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>) ->
             Some(CoreEvent::Drained) | None => bail!("the core ended at its start"),
         },
     }
-    let started = start_edge(config, tls, &secret, inboxes, &core.0)?;
+    let started = start_edge(config, tls, (&secret, connections_max), inboxes, &core.0)?;
     let address = started.local_address();
     let edge = edge.get_or_init(|| started);
-    let maintenance = storage.maintain(&core.0, &status)?;
+    // Before maintenance, which may find at once that the disk is nearly full.
     status.enter(Phase::Serving);
+    let maintenance = storage.maintain(&core.0, &status, clock_of_the_core())?;
     serving(&Serving { address, admin_address })?;
 
     tokio::select! {
@@ -190,7 +192,7 @@ fn clock_of_the_core() -> iris_core::CoreClock {
 fn start_edge(
     config: &Config,
     tls: TlsConfig,
-    secret: &Arc<TokenSecret>,
+    (secret, connections_max): (&Arc<TokenSecret>, usize),
     inboxes: Vec<Arc<EdgeInbox>>,
     core: &Arc<Core>,
 ) -> Result<Edge> {
@@ -204,6 +206,7 @@ fn start_edge(
         token_check: Arc::new(move |token, now| iris_edge::token::verify(&secret, token, now)),
         protocol: Arc::new(protocol),
         clock: Arc::new(SystemClock::new()),
+        connections_max,
     };
     Ok(Edge::start(edge, Arc::clone(core) as Arc<dyn iris_edge::CoreLink>)?)
 }

@@ -48,6 +48,7 @@ fn sum(workers: &[Statistics]) -> Statistics {
             (&mut sum.state_bytes, one.state_bytes),
             (&mut sum.sessions, one.sessions),
             (&mut sum.waiting, one.waiting),
+            (&mut sum.index_bytes, one.index_bytes),
             (&mut sum.log_tail_bytes, one.log_tail_bytes),
         ];
         for (total, part) in counters {
@@ -77,6 +78,7 @@ fn worker(figures: &Statistics) -> Value {
         "state_bytes": figures.state_bytes,
         "sessions": figures.sessions,
         "waiting": figures.waiting,
+        "index_bytes": figures.index_bytes,
         "log_tail_bytes": figures.log_tail_bytes,
         "storage_write_ms": percentiles(&figures.storage_write),
     })
@@ -112,11 +114,14 @@ fn edge_figures(figures: &iris_edge::Statistics) -> Value {
     })
 }
 
-/// Free space, and what the store has done since its start.
+/// Free space, and what the scrub has seen since the start.
 fn store_figures(local: &LocalEngine) -> Value {
     let room = local.room().ok();
+    let scrubbed = local.scrubbed();
     json!({
         "free_bytes": room.map(|room| room.free_bytes),
         "reserve_bytes": room.map(|room| room.reserve_bytes),
+        "scrub_blocks_read": scrubbed.blocks_read,
+        "scrub_runs_damaged": scrubbed.runs_damaged,
     })
 }

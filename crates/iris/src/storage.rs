@@ -7,10 +7,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use iris_core::Core;
+use iris_core::{Core, CoreClock};
 use iris_store::Engine;
 use iris_store::keys::{DataKey, KeyEpoch, MasterKey};
-use iris_store_local::{LocalEngine, RealDisk};
+use iris_store_local::{LocalEngine, RealDisk, Scrub};
+use iris_types::RunName;
 
 use crate::config;
 use crate::material::{parse_master_key, random, read_private, write_private};
@@ -35,8 +36,10 @@ impl Storage {
     pub(crate) fn open(config: &config::Storage) -> Result<Self> {
         let directory = &config.directory;
         let master = master_key(config)?;
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("cannot create {}", directory.display()))?;
+        if let Some(parent) = directory.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        }
+        // Made by the engine, for its owner alone.
         let disk = RealDisk::open(directory)
             .with_context(|| format!("cannot use the data directory {}", directory.display()))?;
         let mut local = iris_store_local::Config::new(*random::<16>()?);
@@ -69,20 +72,25 @@ impl Storage {
         &self.local
     }
 
-    /// Starts the thread that keeps the mark, the spare segment and the eye on the free space.
-    pub(crate) fn maintain(&self, core: &Arc<Core>, status: &Arc<Status>) -> Result<Maintenance> {
-        let stop = Arc::new(AtomicBool::new(false));
+    /// Starts the threads that keep the mark, the spare segment and the eye on the free space, and that scrub.
+    pub(crate) fn maintain(
+        &self,
+        core: &Arc<Core>,
+        status: &Arc<Status>,
+        clock: CoreClock,
+    ) -> Result<Maintenance> {
+        let scrub = Scrub::new(self.local.clone(), RunName(*random::<16>()?));
+        let mut maintenance = Maintenance { stop: Arc::default(), threads: Vec::new() };
         let round = Round {
             local: self.local.clone(),
             core: Arc::clone(core),
             status: Arc::clone(status),
             low: false,
         };
-        let stopping = Arc::clone(&stop);
-        #[allow(clippy::disallowed_methods)] // the binary starts its threads here
-        let thread =
-            std::thread::Builder::new().name("maintenance".to_owned()).spawn(move || round.run(&stopping))?;
-        Ok(Maintenance { stop, thread: Some(thread) })
+        maintenance.start("maintenance", move |stop| round.run(stop))?;
+        // Reading may take as long as a disk likes; the mark must not wait for it.
+        maintenance.start("scrub", move |stop| crate::scrub::run(scrub, || clock().1, stop))?;
+        Ok(maintenance)
     }
 
     /// The last word to the disk at a clean stop.
@@ -93,17 +101,27 @@ impl Storage {
     }
 }
 
-/// The maintenance thread; dropping it ends it.
+/// The threads that look after a store; dropping it ends them.
 pub(crate) struct Maintenance {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Maintenance {
+    fn start(&mut self, name: &str, run: impl FnOnce(&AtomicBool) + Send + 'static) -> Result<()> {
+        let stop = Arc::clone(&self.stop);
+        #[allow(clippy::disallowed_methods)] // the binary starts its threads here
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&stop))?;
+        self.threads.push(thread);
+        Ok(())
+    }
 }
 
 impl Drop for Maintenance {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
+        self.threads.iter().for_each(|thread| thread.thread().unpark());
+        for thread in self.threads.drain(..) {
             // A panic was reported by the panic hook already.
             let _ = thread.join();
         }

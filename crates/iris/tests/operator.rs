@@ -34,7 +34,9 @@ fn a_server_says_how_it_is() {
     assert_eq!(get(admin, "/readyz").0, 200);
     let (code, stats) = get(admin, "/stats");
     assert_eq!(code, 200);
-    assert!(serde_json::from_str::<serde_json::Value>(&stats).unwrap()["worker"]["sends"].is_u64());
+    let stats = serde_json::from_str::<serde_json::Value>(&stats).unwrap();
+    assert!(stats["worker"]["sends"].is_u64());
+    assert_eq!(stats["store"]["scrub_runs_damaged"], 0);
     assert_eq!(get(admin, "/revoke").0, 404);
     assert_eq!(server.stop(), Some(0));
     assert!(!server.directory().join("ready.json").exists());
@@ -134,6 +136,13 @@ fn a_script_survives_its_own_mistakes() {
     assert_eq!((&error["name"], &error["ref"]), (&json!("invalid_body"), &json!(5)));
     alice.command(&json!({"send": {"to": "bob", "text": "x".repeat(32_768)}, "ref": [1]}));
     assert_eq!(alice.wait_for("sent")["ref"], json!([1]));
+    let (longest, longer) = ("r".repeat(1_022), "r".repeat(1_023));
+    alice.command(&json!({"send": {"to": "bob", "text": "x"}, "ref": longer}));
+    let error = alice.wait_for("error");
+    let told = (&error["name"], &error["retryable"], &error["ref"]);
+    assert_eq!(told, (&json!("bad_command"), &json!(false), &json!(longer)));
+    alice.command(&json!({"send": {"to": "bob", "text": "x"}, "ref": longest}));
+    assert_eq!(alice.wait_for("sent")["ref"], json!(longest));
     let id = "01890000-0000-7000-8000-000000000000";
     alice.command(&json!({"send": {"to": "bob", "text": "old", "id": id}}));
     assert_eq!(alice.wait_for("error")["name"], "id_too_old");
@@ -181,6 +190,49 @@ fn a_configuration_that_cannot_work_is_refused_with_advice() {
     let (code, _, error) = start();
     assert_eq!(code, Some(1));
     assert!(error.contains("iris.toml:6: unknown key `listn`; did you mean `listen`?"), "{error}");
+}
+
+/// The connections that a server accepts follow from the files that it may open, and leave it some.
+#[test]
+fn connections_leave_files_to_the_rest_of_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = DevServer::new(&folder.path().join("dev"))
+        .under(&["sh", "-c", "ulimit -Sn 300 && ulimit -Hn 600 && exec \"$@\"", "sh"])
+        .overridden("event_loops = 1\n");
+    server.restart();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().filter(|word| *word == "600").count(), 2, "{files}");
+    let ready = server.ready();
+    let (address, admin) = (ready["address"].as_str().unwrap(), ready["admin_address"].as_str().unwrap());
+    let silent: Vec<_> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    loop {
+        let stats: serde_json::Value = serde_json::from_str(&get(admin, "/stats").1).unwrap();
+        let figure = |name: &str| stats["edge"][name].as_u64().unwrap();
+        assert!(figure("connections") <= 600 - 512, "{stats}");
+        if figure("accepted") >= 600 - 512 {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{stats}");
+    }
+    drop(silent);
+    server.chat("alice", "phone").wait_for("synced");
+
+    let few = ["-c", "ulimit -n 512 && exec \"$0\" dev --dir \"$1\"", env!("CARGO_BIN_EXE_iris")];
+    let (code, _, error) = run(std::process::Command::new("sh").args(few).arg(folder.path().join("few")));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("LimitNOFILE"), "{error}");
+}
+
+/// Names and sizes of files are nobody else's business either.
+#[test]
+fn the_data_directory_is_its_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let server = DevServer::start(&folder.path().join("dev"));
+    let mode = std::fs::metadata(server.data()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
 
 /// SEC-7: neither a text nor a name is found in any file of the data directory.

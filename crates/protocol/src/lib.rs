@@ -6,6 +6,7 @@
 //!
 //! - [`server::ServerConnection`]: one client's connection as the server sees it.
 //! - [`client::ClientConnection`]: the same from the other side.
+//! - [`websocket`]: what carries the same frames to and from browsers.
 //! - [`ClientFrame`], [`ServerFrame`]: every frame of both versions, to bytes and back. One file per action,
 //!   with the byte layouts of its frames.
 
@@ -30,6 +31,7 @@ pub mod rename_device;
 pub mod revoke_device;
 pub mod send_message;
 pub mod server;
+pub mod websocket;
 pub mod wire;
 
 pub use frame::{ClientFrame, FrameTooLong, ServerFrame, opcode};

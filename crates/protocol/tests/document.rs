@@ -1,4 +1,4 @@
-//! `docs/protocol.md` against the code: opcodes, errors, limits, and both sessions byte by byte.
+//! `docs/protocol.md` against the code: opcodes, errors, limits, close codes, and both sessions byte by byte.
 //!
 //! `UPDATE_SESSION=1` writes the sessions into the document.
 
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use iris_protocol::Versions;
 use iris_protocol::server::ServerConfig;
+use iris_protocol::websocket::{CloseCode, HeadError, UpgradeError};
 use iris_protocol::{DrainHint, frame};
 use iris_types::limits as l;
 use iris_types::request::{HistoryFrom, ListConversations, ReadHistory, RequestId};
@@ -53,14 +54,17 @@ fn the_error_table_is_the_catalogue() {
 #[test]
 fn the_tables_of_times_and_limits_are_the_limits() {
     let known: &[(&str, u64)] = &[
+        ("HELLO_MS_MIN", l::HELLO_MS_MIN),
         ("HANDSHAKE_MS_MAX", l::HANDSHAKE_MS_MAX),
         ("LOGIN_MS_MAX", l::LOGIN_MS_MAX),
         ("PARTIAL_FRAME_MS_MAX", l::PARTIAL_FRAME_MS_MAX),
+        ("HTTP_HEAD_MS_MAX", l::HTTP_HEAD_MS_MAX),
         ("IDLE_MS_MAX", l::IDLE_MS_MAX),
         ("PING_INTERVAL_MS", l::PING_INTERVAL_MS),
         ("WAITING_PING_INTERVAL_MS", l::WAITING_PING_INTERVAL_MS),
         ("PONG_MS_MAX", l::PONG_MS_MAX),
         ("LOGIN_ANSWER_MS_MAX", l::LOGIN_ANSWER_MS_MAX),
+        ("TOKEN_AHEAD_MS_MAX", l::TOKEN_AHEAD_MS_MAX),
         ("LOGIN_SKEW_MS_MAX", l::LOGIN_SKEW_MS_MAX),
         ("ID_AHEAD_MS_MAX", l::ID_AHEAD_MS_MAX),
         ("DEDUP_WINDOW_MS", l::DEDUP_WINDOW_MS),
@@ -81,6 +85,9 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("PAGE_REQUESTS_IN_FLIGHT_MAX", l::PAGE_REQUESTS_IN_FLIGHT_MAX as u64),
         ("PUSH_WINDOW_ENTRIES_MAX", l::PUSH_WINDOW_ENTRIES_MAX as u64),
         ("PUSH_WINDOW_BYTES_MAX", l::PUSH_WINDOW_BYTES_MAX as u64),
+        ("WEBSOCKET_MESSAGE_BYTES_MAX", l::WEBSOCKET_MESSAGE_BYTES_MAX as u64),
+        ("HTTP_HEAD_BYTES_MAX", l::HTTP_HEAD_BYTES_MAX as u64),
+        ("HTTP_HEADERS_MAX", l::HTTP_HEADERS_MAX as u64),
         ("DEVICES_PER_USER_MAX", l::DEVICES_PER_USER_MAX as u64),
         ("REVOKED_DEVICES_MAX", l::REVOKED_DEVICES_MAX as u64),
     ];
@@ -89,6 +96,32 @@ fn the_tables_of_times_and_limits_are_the_limits() {
     let told: Vec<_> =
         told.iter().map(|row| (row[2].as_str(), row[1].replace(',', "").parse().unwrap())).collect();
     assert_eq!(told, known);
+}
+
+#[test]
+fn the_table_of_close_codes_is_that_of_the_machine() {
+    let told: Vec<_> =
+        rows(&document(), "\n### WebSocket").into_iter().map(|row| row[..2].to_vec()).collect();
+    let known = CloseCode::ALL.map(|code| vec![(code as u16).to_string(), format!("{code:?}")]);
+    assert_eq!(told, known);
+}
+
+#[test]
+fn the_answers_to_a_request_for_a_websocket_are_named() {
+    let document = document();
+    let section = document.split("\n### WebSocket").nth(1).unwrap().split("\n## ").next().unwrap();
+    let told = section.lines().find(|line| line.starts_with("- The request is")).unwrap();
+    let mut known = [
+        UpgradeError::Key,
+        UpgradeError::Forbidden,
+        UpgradeError::NotFound,
+        UpgradeError::Method,
+        UpgradeError::NotAnUpgrade,
+        HeadError::TooLong.into(),
+    ];
+    known.sort_by_key(|error| error.status());
+    let numbers: Vec<_> = told.split_whitespace().filter_map(|word| word.parse::<u16>().ok()).collect();
+    assert_eq!(numbers, known.iter().map(|error| error.status().0).collect::<Vec<_>>());
 }
 
 #[test]

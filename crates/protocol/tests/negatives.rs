@@ -20,7 +20,9 @@ use iris_protocol::revoke_device::Revoke;
 use iris_protocol::send_message::Send;
 use iris_protocol::server::{ServerConfig, ServerConnection, ServerEvent};
 use iris_protocol::{Capabilities, ClientFrame, ServerFrame, Versions, opcode};
-use iris_types::limits::{LOGIN_MS_MAX, LOGIN_PAYLOAD_BYTES_MAX, PARTIAL_FRAME_MS_MAX};
+use iris_types::limits::{
+    LOGIN_MS_MAX, LOGIN_PAYLOAD_BYTES_MAX, OUTPUT_BYTES_MAX, PARTIAL_FRAME_MS_MAX, SOCKET_READ_BYTES,
+};
 use iris_types::request::{
     HistoryFrom, ListConversations, ReadHistory, RenameDevice, RequestId, RevokeDevice,
 };
@@ -140,10 +142,8 @@ fn every_frame_in_every_state() {
                 ClientFrame::Authenticate(_) => state == State::Greeted,
                 _ => state == State::Ready,
             };
-            // Before Hello nothing of version 2 is known.
-            let is_unknown = state == State::Opened && matches!(frame, ClientFrame::SendBatch(_));
-            let lives = is_allowed || is_unknown;
-            let events = check(state, &bytes(&frame), if lives { None } else { Some(ErrorCode::WrongState) });
+            let expected = if is_allowed { None } else { Some(ErrorCode::WrongState) };
+            let events = check(state, &bytes(&frame), expected);
             let requests = events.iter().filter(|event| matches!(event, ServerEvent::Request { .. })).count();
             assert!(requests == 0 || state == State::Ready, "{frame:?} in {state:?}");
         }
@@ -172,6 +172,29 @@ fn an_unknown_opcode_is_answered_and_the_connection_lives() {
         assert!(expected(&frames[0]), "{frames:?}");
         assert!(matches!(frames[1], ServerFrame::Pong(_)) && events.is_empty());
     }
+}
+
+#[test]
+fn before_login_an_unknown_opcode_is_wrong() {
+    for state in [State::Opened, State::Greeted, State::LoggingIn] {
+        check(state, &[0x7f, 0, 0], Some(ErrorCode::WrongState));
+    }
+}
+
+#[test]
+fn answers_to_unknown_opcodes_are_bounded() {
+    let mut server = server_in(State::Ready, Versions::ALL);
+    let frames = [0x7f, 0, 0].repeat(SOCKET_READ_BYTES / 3);
+    server.receive(&frames, NOW, &mut Vec::new());
+    assert_eq!(server.closed_with(), Some(ErrorCode::Busy));
+    assert!(server.pending_output_bytes() < OUTPUT_BYTES_MAX + 100);
+    // Who reads may go on.
+    let mut server = server_in(State::Ready, Versions::ALL);
+    for part in frames.chunks(3 * 1_000) {
+        server.receive(part, NOW, &mut Vec::new());
+        assert_eq!(told(&mut server).len(), part.len() / 3);
+    }
+    assert!(server.is_ready());
 }
 
 #[test]
@@ -298,7 +321,7 @@ fn acknowledgements_of_a_turn_are_one_and_one_ahead_hides_none() {
     server.answer(iris_protocol::server::SYNC_REQUEST, page);
     events.clear();
     let acknowledge = |offset| bytes(&ClientFrame::Acknowledge(Acknowledge { up_to: Offset(offset) }));
-    let sent = [1, 2, 3, 900, 4, 5, 5].map(acknowledge).concat();
+    let sent = [1, 2, 3, 900, 4, 901, 5, 902, 5].map(acknowledge).concat();
     server.receive(&sent, NOW, &mut events);
     let asked: Vec<_> = events
         .iter()
@@ -310,6 +333,29 @@ fn acknowledgements_of_a_turn_are_one_and_one_ahead_hides_none() {
         })
         .collect();
     assert_eq!(asked, [3, 900, 5]);
+    events.clear();
+    server.receive(&acknowledge(903), NOW, &mut events);
+    assert_eq!(events, [], "one ahead waits for its refusal");
+    let refused = core.handle(iris_types::request::Request::Acknowledge { up_to: Offset(900) }).0.unwrap();
+    server.answer(iris_protocol::server::ACKNOWLEDGE_REQUEST, refused);
+    server.receive(&acknowledge(904), NOW, &mut events);
+    assert_eq!(events.len(), 1);
+}
+
+#[test]
+fn a_sync_from_nowhere_makes_no_acknowledgement_honest() {
+    let mut server = server_in(State::Ready, Versions::ALL);
+    let mut events = Vec::new();
+    server.receive(
+        &bytes(&ClientFrame::Sync(Sync { request: RequestId(1), after: Offset(900) })),
+        NOW,
+        &mut events,
+    );
+    for up_to in 1..900 {
+        let acknowledge = ClientFrame::Acknowledge(Acknowledge { up_to: Offset(up_to) });
+        server.receive(&bytes(&acknowledge), NOW, &mut events);
+    }
+    assert_eq!(events.len(), 2, "the page and one acknowledgement");
 }
 
 #[test]

@@ -83,6 +83,10 @@ pub trait DiskFile: Send + Sync {
     /// Any. What was written before is then gone or not, and nobody knows: never call it again for that.
     fn sync_data(&self) -> Result<(), DiskError>;
 
+    /// Says that what is synced will hardly be read soon, so that the system's page cache need not keep it: what is
+    /// kept for nobody costs memory, and fresh memory costs more than the write.
+    fn forget_cached(&self) {}
+
     /// Bytes of the file.
     ///
     /// # Errors
@@ -104,6 +108,8 @@ pub enum DiskError {
     Exists,
     Short,
     NoSpace,
+    /// The process or the machine has no descriptor left. Only opening and creating say so, before anything happened.
+    TooManyFiles,
     Locked,
     Io(String),
 }
@@ -115,6 +121,7 @@ impl fmt::Display for DiskError {
             Self::Exists => f.write_str("the file exists already"),
             Self::Short => f.write_str("the file is too short"),
             Self::NoSpace => f.write_str("no space left"),
+            Self::TooManyFiles => f.write_str("too many open files"),
             Self::Locked => f.write_str("another process uses the directory"),
             Self::Io(error) => f.write_str(error),
         }

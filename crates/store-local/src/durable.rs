@@ -22,10 +22,10 @@ impl Health {
         self.0.get_or_init(|| error.to_string()).clone()
     }
 
-    /// What a failed write means: no space is the caller's to wait for, anything else poisons.
+    /// What a failed write means: no space and no descriptor are the caller's to wait for, anything else poisons.
     pub(crate) fn judge(&self, error: DiskError) -> StoreError {
         match error {
-            DiskError::NoSpace => StoreError::NoSpace,
+            DiskError::NoSpace | DiskError::TooManyFiles => error.into(),
             error => StoreError::Poisoned(self.poison(&error)),
         }
     }
@@ -47,10 +47,12 @@ pub(crate) fn sync_directory(disk: &dyn Disk, directory: &str) -> Result<(), Dis
     disk.sync_directory(directory).map_err(fatal)
 }
 
-/// Turns "no space", which can be waited for, into an error that cannot.
+/// Turns what can be waited for into an error that cannot.
 pub(crate) fn fatal(error: DiskError) -> DiskError {
     match error {
-        DiskError::NoSpace => DiskError::Io("no space left in the middle of a change".to_owned()),
+        DiskError::NoSpace | DiskError::TooManyFiles => {
+            DiskError::Io(format!("{error} in the middle of a change"))
+        }
         error => error,
     }
 }

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use iris_store::{Engine, StoreError};
+use iris_types::limits::LOGS_MAX;
 use iris_types::{LogId, Position};
 
 use crate::durable::{Health, lock};
 use crate::journal::Journal;
 use crate::log::Log;
-use crate::mark::{LOGS_MAX, Mark, Marked};
+use crate::mark::{Mark, Marked};
 use crate::record::Record;
 use crate::runs::RunTable;
+use crate::scrub::Figures;
 use crate::spares::Spares;
 use crate::{Config, Disk};
 
@@ -22,6 +24,10 @@ use crate::{Config, Disk};
 pub struct LocalEngine {
     pub(crate) shared: Arc<Shared>,
 }
+
+/// Where a log ends that holds nothing but its writer's proof that it takes chunks: nothing is lost with it, so the
+/// mark leaves it out.
+pub(crate) const FIRST: Position = Position(1);
 
 /// How much room the disk has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) mark: Mutex<Mark>,
     /// Position of the last durable commit of the journal.
     pub(crate) registers: AtomicU64,
+    pub(crate) scrubbed: Figures,
 }
 
 impl LocalEngine {
@@ -136,10 +143,20 @@ impl Shared {
     /// What the mark may say. The journal is read last, so that every log named is in it.
     fn durable_now(&self) -> Marked {
         let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
-        let mut durable: Vec<(LogId, u64)> =
-            logs.values().filter(|log| log.is_open()).map(|log| (log.id, log.durable().0)).collect();
-        durable.retain(|(_, position)| *position > Position::ZERO.0);
-        durable.truncate(LOGS_MAX);
-        Marked { registers: self.registers_position(), logs: durable }
+        let (own, found): (Vec<&Arc<Log>>, Vec<&Arc<Log>>) =
+            logs.values().filter(|log| log.is_open()).partition(|log| log.is_own);
+        // Every log that takes appends is named: there are no more of them than that. Others as far as there is room.
+        let durable = own.into_iter().chain(found).map(|log| (log.id, log.durable()));
+        let durable = durable.filter(|(_, position)| *position > FIRST).take(LOGS_MAX);
+        Marked {
+            registers: self.registers_position(),
+            logs: durable.map(|(log, position)| (log, position.0)).collect(),
+        }
+    }
+
+    /// Logs that take appends.
+    pub(crate) fn own_logs(&self) -> usize {
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        logs.values().filter(|log| log.is_own && log.is_open()).count()
     }
 }

@@ -53,13 +53,22 @@ pub enum Reason {
     CorruptRuns,
     #[error("damaged durable mark")]
     CorruptMark,
-    #[error("file that does not belong here")]
-    Stray,
+    #[error("unreadable file")]
+    Unreadable,
 }
 
 impl Finding {
     pub(crate) fn new(reason: Reason, file: &str, offset: u64, detail: impl Into<String>) -> Self {
         Self { reason, file: file.to_owned(), offset, detail: detail.into() }
+    }
+
+    /// What a read of a file gave, with the disk's own error as a finding about that file: a bad sector is damage of
+    /// one file, and the others must not be unreachable with it.
+    pub(crate) fn of_read<T>(file: &str, read: Result<T, DiskError>) -> Result<Result<T, Self>, DiskError> {
+        match read {
+            Err(DiskError::Io(error)) => Ok(Err(Self::new(Reason::Unreadable, file, 0, error))),
+            read => read.map(Ok),
+        }
     }
 }
 

@@ -94,8 +94,7 @@ impl Walk<'_> {
             let detail = format!("position {} of the log should be here", self.next);
             return Ok(Err(Finding::new(Reason::MissingFile, &name, 0, detail)));
         }
-        let bytes = segment::read_all(self.disk, &name)?;
-        Ok(self.read(name, bytes))
+        Ok(segment::read(self.disk, &name)?.and_then(|bytes| self.read(name, bytes)))
     }
 
     fn read(&mut self, name: String, bytes: Vec<u8>) -> Result<Goes, Finding> {
@@ -185,9 +184,15 @@ impl Walk<'_> {
         for number in self.numbers.iter().filter(|number| **number < first || **number >= behind) {
             let name = segment::name(self.found.log, *number);
             // Before the first: trimmed, and maybe already of another owner. Behind a sealed end: never used.
-            if *number >= behind && self.found.sealed.is_none() && !self.is_next(&name, *number)? {
-                let detail = "the segments before it are not full";
-                return Ok(Err(Finding::new(Reason::Gap, &name, 0, detail)));
+            if *number >= behind && self.found.sealed.is_none() {
+                let bytes = match segment::read(self.disk, &name)? {
+                    Ok(bytes) => bytes,
+                    Err(finding) => return Ok(Err(finding)),
+                };
+                if !self.is_next(&name, *number, &bytes) {
+                    let detail = "the segments before it are not full";
+                    return Ok(Err(Finding::new(Reason::Gap, &name, 0, detail)));
+                }
             }
             self.found.leftovers.push(name);
         }
@@ -195,13 +200,12 @@ impl Walk<'_> {
     }
 
     /// Whether a file is the next segment, taken and not yet used: a crash in the middle of a roll.
-    fn is_next(&self, name: &str, number: u32) -> Result<bool, DiskError> {
-        let bytes = segment::read_all(self.disk, name)?;
+    fn is_next(&self, name: &str, number: u32, bytes: &[u8]) -> bool {
         let torn = self.found.last.as_ref().is_some_and(|last| last.torn);
-        Ok(number == self.number
+        number == self.number
             && !torn
-            && SegmentHeader::decode(name, &bytes, bytes.len() as u64).is_ok_and(|header| {
-                self.check_header(name, &header).is_ok() && crate::scan::is_unused(name, &bytes, &header)
-            }))
+            && SegmentHeader::decode(name, bytes, bytes.len() as u64).is_ok_and(|header| {
+                self.check_header(name, &header).is_ok() && crate::scan::is_unused(name, bytes, &header)
+            })
     }
 }

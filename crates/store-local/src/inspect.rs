@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use iris_types::LogId;
 
+use crate::aside;
 use crate::found_log::FoundLog;
 use crate::journal::{FoundJournal, REGISTERS};
 use crate::mark::{self, MARK};
@@ -20,6 +21,9 @@ pub(crate) struct Inspection {
     pub(crate) mark: mark::Found,
     pub(crate) logs: Vec<FoundLog>,
     pub(crate) runs: BTreeMap<u64, RunIndex>,
+    /// The highest number of a run file that is in use or in the quarantine: a file of the same number would be taken
+    /// for the one there.
+    pub(crate) last_run_file: u64,
     /// Files that a crash left and nobody needs.
     pub(crate) leftovers: Vec<String>,
     pub(crate) findings: Vec<Finding>,
@@ -33,6 +37,7 @@ pub(crate) fn inspect(disk: &dyn Disk) -> Result<Inspection, DiskError> {
     let mut found = Inspection::default();
     let segments = found.list_segments(disk)?;
     let run_files = found.list_run_files(disk)?;
+    found.last_run_file = aside::last_run_file(disk)?.max(run_files.last().copied().unwrap_or_default());
     let mark = mark::Found::read(disk)?;
     match FoundJournal::read(disk)? {
         Ok(journal) => found.journal = journal,
@@ -107,7 +112,13 @@ impl Inspection {
     /// A segment of a log that the catalog does not know: a crash while the log was created leaves it, without a
     /// chunk; anything else is a sign that the registers are older than it.
     fn inspect_unknown(&mut self, disk: &dyn Disk, name: &str) -> Result<(), DiskError> {
-        let bytes = segment::read_all(disk, name)?;
+        let bytes = match segment::read(disk, name)? {
+            Ok(bytes) => bytes,
+            Err(finding) => {
+                self.findings.push(finding);
+                return Ok(());
+            }
+        };
         let finding = match SegmentHeader::decode(name, &bytes, bytes.len() as u64) {
             Ok(header) if crate::scan::is_unused(name, &bytes, &header) => {
                 self.check_registers(header.registers, name);

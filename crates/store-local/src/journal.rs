@@ -50,7 +50,7 @@ pub(crate) struct FoundJournal {
 impl FoundJournal {
     /// Reads the journal.
     pub(crate) fn read(disk: &dyn Disk) -> Result<Result<Self, Finding>, DiskError> {
-        let bytes = match segment::read_all(disk, REGISTERS) {
+        let bytes = match segment::read(disk, REGISTERS) {
             Err(DiskError::NotFound) => {
                 return Ok(Err(Finding::new(
                     Reason::MissingFile,
@@ -61,7 +61,7 @@ impl FoundJournal {
             }
             bytes => bytes?,
         };
-        Ok(Self::parse(&bytes))
+        Ok(bytes.and_then(|bytes| Self::parse(&bytes)))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Finding> {

@@ -11,11 +11,14 @@ use crate::durable;
 use crate::engine::Shared;
 use crate::frame::{self, Header, Kind};
 use crate::segment::{self, SegmentHeader};
+use crate::spares::Reserve;
 use crate::{DiskError, DiskFile};
 
 /// A log. The lock is held through a flush; what others need meanwhile is outside.
 pub(crate) struct Log {
     pub(crate) id: LogId,
+    /// Whether this process created it, and so may append to it until it is sealed.
+    pub(crate) is_own: bool,
     pub(crate) state: Mutex<LogState>,
     durable: AtomicU64,
     sealed: AtomicBool,
@@ -56,18 +59,18 @@ impl Log {
     /// A new log with its first segment on disk, not yet in the catalog.
     pub(crate) fn create(shared: &Shared, id: LogId) -> Result<Self, DiskError> {
         let mut log = LogState::new(None, Position::ZERO, None, Vec::new());
-        log.activate(shared, id, 1, 1)?;
-        Ok(Self::new(id, log))
+        log.activate(shared, id, 1, 1, Reserve::Open)?;
+        Ok(Self::new(id, true, log))
     }
 
     /// A log that an earlier process left, or an absent one that is sealed now.
     pub(crate) fn found(id: LogId, sealed: Option<LogEnd>, end: LogEnd, segments: Vec<Segment>) -> Self {
-        Self::new(id, LogState::new(sealed, end.last, end.chunk, segments))
+        Self::new(id, false, LogState::new(sealed, end.last, end.chunk, segments))
     }
 
-    fn new(id: LogId, state: LogState) -> Self {
+    fn new(id: LogId, is_own: bool, state: LogState) -> Self {
         let durable = AtomicU64::new(state.last.0);
-        Self { id, durable, sealed: AtomicBool::new(state.sealed), state: Mutex::new(state) }
+        Self { id, is_own, durable, sealed: AtomicBool::new(state.sealed), state: Mutex::new(state) }
     }
 
     /// The last position that is durable, without waiting for a flush.
@@ -102,7 +105,8 @@ impl Log {
                 self.durable.store(state.last.0, Ordering::Release);
                 Ok(())
             }
-            Err(DiskError::NoSpace) => Err(Doubt::NoSpace),
+            // Nothing was written, or only what the identical chunk writes again.
+            Err(DiskError::NoSpace | DiskError::TooManyFiles) => Err(Doubt::NoSpace),
             Err(error) => Err(Doubt::Poisoned(shared.health.poison(&error))),
         }
     }
@@ -180,7 +184,7 @@ impl LogState {
         let full = self.active.as_ref().map(|active| (Arc::clone(&active.file), active.number, active.tail));
         let number = full.as_ref().map_or(1, |(_, number, _)| number + 1);
         let before = self.active.take();
-        if let Err(error) = self.activate(shared, log, number, count) {
+        if let Err(error) = self.activate(shared, log, number, count, Reserve::Kept) {
             self.active = before;
             return Err(error);
         }
@@ -189,9 +193,16 @@ impl LogState {
         full.write(log, &header, &number.to_be_bytes(), &mut self.buffer).map(drop).map_err(durable::fatal)
     }
 
-    fn activate(&mut self, shared: &Shared, log: LogId, number: u32, count: u32) -> Result<(), DiskError> {
+    fn activate(
+        &mut self,
+        shared: &Shared,
+        log: LogId,
+        number: u32,
+        count: u32,
+        reserve: Reserve,
+    ) -> Result<(), DiskError> {
         // A header in front, a close behind.
-        let spare = shared.spares.take(shared, count.saturating_add(2))?;
+        let spare = shared.spares.take(shared, count.saturating_add(2), reserve)?;
         let header = SegmentHeader {
             store: shared.store,
             owner: Owner { log: log.0, segment: number },

@@ -22,6 +22,12 @@ impl Logs for LocalEngine {
         if shared.log(log).is_some() {
             return Err(StoreError::LogExists(log));
         }
+        if shared.own_logs() >= limits::LOGS_MAX {
+            let most = limits::LOGS_MAX;
+            return Err(StoreError::Io(format!(
+                "{most} logs take appends already, and the mark names no more"
+            )));
+        }
         let created = Log::create(shared, log).map_err(|error| shared.health.judge(error))?;
         shared.commit(&[Record::LogCreated(log)]).inspect_err(|error| shared.forget(&created, error))?;
         shared.insert(created);
@@ -128,7 +134,7 @@ impl Logs for LocalEngine {
     }
 
     fn cut(&self) -> Result<std::collections::BTreeSet<LogId>, StoreError> {
-        crate::quarantine::cut_logs(&*self.shared.disk).map_err(StoreError::from)
+        crate::aside::cut_logs(&*self.shared.disk).map_err(StoreError::from)
     }
 }
 
@@ -192,7 +198,7 @@ impl Shared {
         visit: &mut dyn FnMut(LogChunk<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let name = segment::name(log, segment.number);
-        let bytes = segment::read_all(&*self.disk, &name)?;
+        let bytes = segment::read(&*self.disk, &name)?.map_err(corrupt)?;
         let header = SegmentHeader::decode(&name, &bytes, bytes.len() as u64).map_err(corrupt)?;
         if header.owner.log != log.0
             || header.owner.segment != segment.number

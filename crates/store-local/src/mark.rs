@@ -17,6 +17,7 @@
 use std::sync::Arc;
 
 use iris_types::LogId;
+use iris_types::limits::LOGS_MAX;
 
 use crate::block::{self, BLOCK_BYTES, Owner};
 use crate::durable;
@@ -26,8 +27,6 @@ use crate::{Disk, DiskError, DiskFile, Finding, Reason};
 
 /// Name of the file.
 pub(crate) const MARK: &str = "mark";
-/// Logs that one mark names.
-pub(crate) const LOGS_MAX: usize = 16; // layout
 
 const MAGIC: &[u8; 4] = b"IRSM";
 const BLOCKS: u32 = 9;
@@ -106,11 +105,11 @@ pub(crate) struct Found {
 impl Found {
     /// Reads the file. Both slots must be whole: a slot is one block, which no crash tears.
     pub(crate) fn read(disk: &dyn Disk) -> Result<Result<Self, Finding>, DiskError> {
-        match segment::read_all(disk, MARK) {
+        match segment::read(disk, MARK) {
             Err(DiskError::NotFound) => {
                 Ok(Err(Finding::new(Reason::MissingFile, MARK, 0, "there is no durable mark")))
             }
-            bytes => Ok(Self::parse(&bytes?)),
+            bytes => Ok(bytes?.and_then(|bytes| Self::parse(&bytes))),
         }
     }
 

@@ -8,23 +8,23 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 
 use iris_types::LogId;
+use iris_types::limits::LOGS_MAX;
 
+use crate::aside::{self, QUARANTINE};
 use crate::block::{self, BLOCK_BYTES};
 use crate::durable::{self, Health};
-use crate::engine::{LocalEngine, Shared};
+use crate::engine::{FIRST, LocalEngine, Shared};
 use crate::found_log::{FoundLog, LastSegment};
 use crate::inspect::{Inspection, inspect};
 use crate::journal::{Journal, REGISTERS};
 use crate::log::Log;
-use crate::mark::{LOGS_MAX, Mark, Marked};
+use crate::mark::{Mark, Marked};
 use crate::run_file::{self, RUNS};
 use crate::runs::RunTable;
+use crate::scrub::Figures;
 use crate::segment::LOGS;
 use crate::spares::Spares;
 use crate::{Config, Disk, DiskError, OpenError};
-
-/// Where damaged and torn bytes are kept.
-pub(crate) const QUARANTINE: &str = "quarantine";
 
 impl LocalEngine {
     /// Opens the store on a disk, or creates it where there is none. Takes the disk for this process.
@@ -66,7 +66,7 @@ fn repair(disk: &dyn Disk, config: &Config, found: &mut Inspection) -> Result<(J
         durable::sync_directory(disk, directory)?;
     }
     if let Some((offset, torn)) = &found.journal.torn {
-        keep_aside(disk, &format!("{REGISTERS}-{}-{offset}", found.journal.position), torn)?;
+        aside::keep(disk, &format!("{REGISTERS}-{}-{offset}", found.journal.position), torn)?;
     }
     for last in found.logs.iter_mut().filter_map(|log| log.last.take()) {
         write_again(disk, last)?;
@@ -80,8 +80,10 @@ fn repair(disk: &dyn Disk, config: &Config, found: &mut Inspection) -> Result<(J
     Ok((journal, mark))
 }
 
+/// Logs with a proof and nothing else are left out. There are never more than fit, but in a store of more workers than
+/// there may be: those were read just now, take no appends, and are sealed before the first new chunk.
 fn marked(logs: &[FoundLog], journal: &Journal) -> Marked {
-    let open = logs.iter().filter(|log| log.sealed.is_none() && log.end.last.0 > 0);
+    let open = logs.iter().filter(|log| log.sealed.is_none() && log.end.last > FIRST);
     let logs = open.map(|log| (log.log, log.end.last.0)).take(LOGS_MAX).collect();
     Marked { registers: journal.position, logs }
 }
@@ -93,25 +95,12 @@ fn write_again(disk: &dyn Disk, mut last: LastSegment) -> Result<(), DiskError> 
     if last.torn {
         let short = last.name.rsplit('/').next().unwrap_or_default();
         let rest = last.bytes.get(from..).unwrap_or_default();
-        keep_aside(disk, &format!("{short}-{from}"), rest)?;
+        aside::keep(disk, &format!("{short}-{from}"), rest)?;
         block::write_blank(last.bytes.get_mut(from..).unwrap_or_default(), last.tail);
     }
     let file = disk.open(&last.name)?;
     file.write_at(0, &last.bytes)?;
     durable::sync_data(&*file)
-}
-
-/// Keeps bytes in the quarantine, durably.
-pub(crate) fn keep_aside(disk: &dyn Disk, short: &str, bytes: &[u8]) -> Result<String, DiskError> {
-    disk.create_directory(QUARANTINE)?;
-    let name = format!("{QUARANTINE}/{short}");
-    // An earlier attempt at the same repair may have left it.
-    durable::remove(disk, &name)?;
-    let file = disk.create(&name)?;
-    file.write_at(0, bytes)?;
-    durable::sync_data(&*file)?;
-    durable::sync_directory(disk, QUARANTINE)?;
-    Ok(name)
 }
 
 fn build(
@@ -121,7 +110,7 @@ fn build(
     mut journal: Journal,
     mark: Mark,
 ) -> Result<LocalEngine, OpenError> {
-    let next_run_file = found.runs.keys().next_back().map_or(1, |number| number + 1);
+    let next_run_file = found.last_run_file.saturating_add(1);
     let runs = build_runs(&*disk, found.runs, &mut journal)?;
     let logs: BTreeMap<LogId, Arc<Log>> = found
         .logs
@@ -141,6 +130,7 @@ fn build(
         journal: Mutex::new(journal),
         runs: RwLock::new(runs),
         mark: Mutex::new(mark),
+        scrubbed: Figures::default(),
     };
     Ok(LocalEngine { shared: Arc::new(shared) })
 }

@@ -6,16 +6,16 @@
 
 use std::collections::BTreeSet;
 
-use iris_store::{LogEnd, Quarantined};
+use iris_store::LogEnd;
 use iris_types::{LogId, Position};
 
+use crate::aside;
 use crate::catalog::LogEntry;
 use crate::durable::{self, Health};
 use crate::found_log::FoundLog;
 use crate::inspect::{Inspection, inspect};
 use crate::journal::REGISTERS;
 use crate::mark::{MARK, Mark, Marked};
-use crate::open::{QUARANTINE, keep_aside};
 use crate::record::Record;
 use crate::run_file;
 use crate::scan::{Scan, Step};
@@ -79,8 +79,9 @@ pub fn quarantine(disk: &dyn Disk, config: &Config, name: &str) -> Result<Loss, 
 fn replace_mark(disk: &dyn Disk, inspection: &Inspection) -> Result<Loss, QuarantineError> {
     let mut loss = Loss::default();
     if disk.list("")?.iter().any(|short| short == MARK) {
-        loss.kept.push(keep_aside(disk, MARK, &segment::read_all(disk, MARK)?)?);
+        loss.kept.extend(keep_damaged(disk, "", MARK)?);
     }
+    name_short_logs(disk, inspection, &mut loss)?;
     Mark::create(disk, inspection.journal.store)?;
     durable::sync_directory(disk, "")?;
     loss.lost.push(
@@ -91,6 +92,18 @@ fn replace_mark(disk: &dyn Disk, inspection: &Inspection) -> Result<Loss, Quaran
     Ok(loss)
 }
 
+/// Logs that end before the mark go on without what has vanished; by a name in the quarantine a start knows of it.
+fn name_short_logs(disk: &dyn Disk, inspection: &Inspection, loss: &mut Loss) -> Result<(), DiskError> {
+    for (log, durable) in &inspection.mark.marked.logs {
+        let found = inspection.logs.iter().find(|found| found.log == *log);
+        let Some(found) = found.filter(|found| found.end.last.0 < *durable) else { continue };
+        let last = found.segments.last().map_or(1, |segment| segment.number);
+        loss.kept.push(aside::keep_name(disk, &segment::short_name(*log, last))?);
+        loss.lost.push(format!("log {log}: the positions from {} to {durable}", found.end.last.0 + 1));
+    }
+    Ok(())
+}
+
 fn move_runs(disk: &dyn Disk, name: &str, short: &str) -> Result<Loss, QuarantineError> {
     let lost = match run_file::read(disk, name)? {
         Ok(index) => {
@@ -98,29 +111,8 @@ fn move_runs(disk: &dyn Disk, name: &str, short: &str) -> Result<Loss, Quarantin
         }
         Err(_) => vec![format!("every run in {name}: its index cannot be read")],
     };
-    let kept = format!("{QUARANTINE}/{short}");
-    disk.rename(name, &kept)?;
-    durable::sync_directory(disk, QUARANTINE)?;
-    durable::sync_directory(disk, run_file::RUNS)?;
-    Ok(Loss { kept: vec![kept], lost })
-}
-
-/// Logs of which a damaged segment lies in the quarantine. (A torn tail has its place behind its name.)
-pub(crate) fn cut_logs(disk: &dyn Disk) -> Result<BTreeSet<LogId>, DiskError> {
-    let moved = disk.list(QUARANTINE)?;
-    Ok(moved.iter().filter_map(|short| segment::parse_name(short)).map(|(log, _)| log).collect())
-}
-
-/// Runs whose file lies in the quarantine, as far as the files can tell.
-pub(crate) fn moved_runs(disk: &dyn Disk) -> Result<Quarantined, DiskError> {
-    let mut found = Quarantined::default();
-    for short in disk.list(QUARANTINE)?.iter().filter(|short| run_file::parse_name(short).is_some()) {
-        match run_file::read(disk, &format!("{QUARANTINE}/{short}"))? {
-            Ok(index) => found.names.extend(index.runs.iter().map(|run| run.name)),
-            Err(_) => found.is_partly_unknown = true,
-        }
-    }
-    Ok(found)
+    let kept = aside::move_files(disk, run_file::RUNS, &[short.to_owned()])?;
+    Ok(Loss { kept, lost })
 }
 
 /// The good part of a log in front of the damage.
@@ -151,15 +143,19 @@ fn cut_log(
     let good = good_part(disk, log, entry, number)?;
     let mut loss = Loss::default();
     let name = segment::name(log, number);
+    let short = segment::short_name(log, number);
     if numbers.contains(&number) {
-        loss.kept.push(keep_aside(
-            disk,
-            name.rsplit('/').next().unwrap_or(&name),
-            &segment::read_all(disk, &name)?,
-        )?);
+        loss.kept.extend(keep_damaged(disk, LOGS, &short)?);
+    } else {
+        // There is nothing to keep, but the name: by it a start knows that the log is short with somebody's knowledge.
+        loss.kept.push(aside::keep_name(disk, &short)?);
     }
     let sealed_at = entry.sealed.map_or("an unknown one".to_owned(), |end| end.last.to_string());
     loss.lost.push(format!("log {log}: the positions from {} to {sealed_at}", good.last + 1));
+    // What follows goes first: once the log is sealed in front of it, a start takes it for a leftover and removes it.
+    // Until then, each start and each attempt at this finds the damage where it is.
+    let behind = move_segments(disk, log, number.saturating_add(1), Vec::new())?;
+    loss.kept.extend(behind.kept);
     shorten(disk, config, inspection, log, number, entry, &good)?;
     match &good.cut {
         Some(bytes) => {
@@ -169,9 +165,16 @@ fn cut_log(
         }
         None => durable::remove(disk, &name)?,
     }
-    let behind = move_segments(disk, log, number.saturating_add(1), Vec::new())?;
-    loss.kept.extend(behind.kept);
     Ok(loss)
+}
+
+/// Keeps a copy of a damaged file, or, where the disk cannot read it, the file itself.
+fn keep_damaged(disk: &dyn Disk, directory: &str, short: &str) -> Result<Vec<String>, DiskError> {
+    let name = if directory.is_empty() { short.to_owned() } else { format!("{directory}/{short}") };
+    match segment::read(disk, &name)? {
+        Ok(bytes) => Ok(vec![aside::keep(disk, short, &bytes)?]),
+        Err(_) => aside::move_files(disk, directory, &[short.to_owned()]),
+    }
 }
 
 /// Moves the segments from `number` on.
@@ -181,15 +184,9 @@ fn move_segments(
     number: u32,
     lost: Vec<String>,
 ) -> Result<Loss, QuarantineError> {
-    let mut kept = Vec::new();
-    for number in numbers(disk, log)?.range(number..) {
-        let name = segment::name(log, *number);
-        let aside = name.replacen(LOGS, QUARANTINE, 1);
-        disk.rename(&name, &aside)?;
-        kept.push(aside);
-    }
-    durable::sync_directory(disk, QUARANTINE)?;
-    durable::sync_directory(disk, LOGS)?;
+    let shorts: Vec<String> =
+        numbers(disk, log)?.range(number..).map(|number| segment::short_name(log, *number)).collect();
+    let kept = if shorts.is_empty() { Vec::new() } else { aside::move_files(disk, LOGS, &shorts)? };
     Ok(Loss { kept, lost })
 }
 
@@ -208,9 +205,12 @@ fn good_part(disk: &dyn Disk, log: LogId, entry: LogEntry, number: u32) -> Resul
     let mut good = Good { last: none.last.0, end: none, cut: None };
     for before in entry.first_segment..=number {
         let name = segment::name(log, before);
-        let mut bytes = match segment::read_all(disk, &name) {
+        let mut bytes = match segment::read(disk, &name) {
             Err(DiskError::NotFound) => break,
-            bytes => bytes?,
+            bytes => match bytes? {
+                Ok(bytes) => bytes,
+                Err(_) => break,
+            },
         };
         let Ok(header) = SegmentHeader::decode(&name, &bytes, bytes.len() as u64) else { break };
         if header.first != good.last + 1 || header.owner.log != log.0 || header.owner.segment != before {
@@ -249,12 +249,11 @@ fn shorten(
         let first = Position(good.last + 1);
         records.push(Record::LogTrimmed { log, first_segment: number.saturating_add(1), first });
     }
-    let store = inspection.journal.store;
+    // The mark first: in between, the damage itself refuses a start, and not a mark above the log's new end.
+    Mark::renew(disk, inspection.journal.store, &inspection.mark, &marked)?;
     let mut journal = inspection.journal.rewrite(disk, config.journal_bytes)?;
     let committed = journal.commit(disk, &Health::default(), &records);
-    committed.map_err(|error| QuarantineError::Disk(error.to_string()))?;
-    Mark::renew(disk, store, &inspection.mark, &marked)?;
-    Ok(())
+    committed.map_err(|error| QuarantineError::Disk(error.to_string()))
 }
 
 impl From<DiskError> for QuarantineError {

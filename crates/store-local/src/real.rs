@@ -1,10 +1,13 @@
 //! The disk of the operating system.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::io::Errno;
 
 use crate::{Disk, DiskError, DiskFile, Space};
 
@@ -15,22 +18,41 @@ const LOCK: &str = "lock";
 pub struct RealDisk {
     root: PathBuf,
     locked: Mutex<Option<File>>,
+    /// Directories by name, open since they were first used: making a name durable, in the middle of a change, must
+    /// not fail for want of a descriptor.
+    directories: Mutex<BTreeMap<String, Arc<File>>>,
 }
 
 struct RealFile(File);
 
 impl RealDisk {
-    /// Uses `root`, which is created if absent.
+    /// Uses `root`, which is created if absent, with the directories it lies in: durably, and for their owner only.
     ///
     /// # Errors
     /// Any of the file system.
     pub fn open(root: &Path) -> Result<Self, DiskError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(root)?;
-        // The new directory's own name has to be durable too.
-        if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            File::open(parent)?.sync_all()?;
+        for missing in missing(root) {
+            match DirBuilder::new().mode(0o700).create(missing) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                done => done?,
+            }
+            sync_parent(missing)?;
         }
-        Ok(Self { root: root.to_owned(), locked: Mutex::default() })
+        // Whoever created it may have been stopped before its name was durable.
+        sync_parent(root)?;
+        let disk = Self { root: root.to_owned(), locked: Mutex::default(), directories: Mutex::default() };
+        disk.directory("")?;
+        Ok(disk)
+    }
+
+    fn directory(&self, name: &str) -> Result<Arc<File>, DiskError> {
+        let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(directory) = directories.get(name) {
+            return Ok(Arc::clone(directory));
+        }
+        let directory = Arc::new(File::open(self.path(name))?);
+        directories.insert(name.to_owned(), Arc::clone(&directory));
+        Ok(directory)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -42,6 +64,22 @@ impl RealDisk {
         options.read(true).write(true).mode(0o600);
         options
     }
+}
+
+/// The directories that have to be created, each before what lies in it.
+fn missing(root: &Path) -> Vec<&Path> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let mut missing: Vec<&Path> = root.ancestors().take_while(is_missing).collect();
+    missing.reverse();
+    missing
+}
+
+/// Makes the name of a directory durable.
+fn sync_parent(directory: &Path) -> Result<(), DiskError> {
+    // A root has no parent, and a relative name lies in the working directory.
+    let Some(parent) = directory.parent() else { return Ok(()) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    Ok(File::open(parent)?.sync_all()?)
 }
 
 impl Disk for RealDisk {
@@ -69,9 +107,10 @@ impl Disk for RealDisk {
 
     fn create_directory(&self, name: &str) -> Result<(), DiskError> {
         match DirBuilder::new().mode(0o700).create(self.path(name)) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            done => Ok(done?),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            done => done?,
         }
+        self.directory(name).map(drop)
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
@@ -100,7 +139,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self, directory: &str) -> Result<(), DiskError> {
-        Ok(File::open(self.path(directory))?.sync_all()?)
+        Ok(self.directory(directory)?.sync_all()?)
     }
 
     fn space(&self) -> Result<Space, DiskError> {
@@ -123,6 +162,11 @@ impl DiskFile for RealFile {
         Ok(self.0.sync_data()?)
     }
 
+    fn forget_cached(&self) {
+        // A hint: where it fails, the page cache is larger, and nothing else.
+        let _ = rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
     fn length(&self) -> Result<u64, DiskError> {
         Ok(self.0.metadata()?.len())
     }
@@ -130,6 +174,9 @@ impl DiskFile for RealFile {
 
 impl From<io::Error> for DiskError {
     fn from(error: io::Error) -> Self {
+        if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE)) {
+            return Self::TooManyFiles;
+        }
         match error.kind() {
             ErrorKind::NotFound => Self::NotFound,
             ErrorKind::AlreadyExists => Self::Exists,
@@ -137,5 +184,36 @@ impl From<io::Error> for DiskError {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace,
             _ => Self::Io(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_is_created_level_by_level_for_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let levels = ["a", "a/b", "a/b/c"].map(|level| folder.path().join(level));
+        assert_eq!(missing(&levels[2]), levels);
+        RealDisk::open(&levels[2]).unwrap();
+        assert!(missing(&levels[2]).is_empty());
+        for level in &levels {
+            assert_eq!(std::fs::metadata(level).unwrap().permissions().mode() & 0o777, 0o700, "{level:?}");
+        }
+        RealDisk::open(&levels[2]).unwrap();
+    }
+
+    #[test]
+    fn the_parent_of_a_relative_name_is_the_working_directory() {
+        let name = Path::new("no-such-directory");
+        assert_eq!(missing(&name.join("data")), [name, &name.join("data")]);
+        assert_eq!(sync_parent(name), Ok(()));
+        assert_eq!(sync_parent(Path::new("/")), Ok(()));
+        assert_eq!(sync_parent(&name.join("data")), Err(DiskError::NotFound));
     }
 }

@@ -120,6 +120,10 @@ fn place(block: &Bytes, offset: u64) -> Option<Place> {
 
 /// Reads header and index of a file, and checks that the file is as long as they say.
 pub(crate) fn read(disk: &dyn Disk, name: &str) -> Result<Result<RunIndex, Finding>, DiskError> {
+    Ok(Finding::of_read(name, read_index(disk, name))?.flatten())
+}
+
+fn read_index(disk: &dyn Disk, name: &str) -> Result<Result<RunIndex, Finding>, DiskError> {
     let file = disk.open(name)?;
     let length = file.length()?;
     let mut bytes = vec![0; length.min(FIRST_READ_BYTES) as usize];

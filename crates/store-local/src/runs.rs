@@ -44,6 +44,9 @@ pub(crate) struct RunFile {
     pub(crate) names: Vec<RunName>,
 }
 
+/// See [`Shared::locate`].
+pub(crate) type Located = (u64, Place, Result<Arc<dyn DiskFile>, DiskError>);
+
 impl Runs for LocalEngine {
     fn put(&self, runs: &[NewRun]) -> Result<(), StoreError> {
         let mut writer = lock(&self.shared.runs_writer);
@@ -58,19 +61,12 @@ impl Runs for LocalEngine {
     }
 
     fn get(&self, run: RunName, block: u32) -> Result<Bytes, StoreError> {
-        let (number, place, file) = {
-            let table = self.shared.runs_ref();
-            let found = table.runs.get(&run).ok_or(StoreError::NoSuchRun(run))?;
-            let place =
-                usize::try_from(block).ok().and_then(|block| found.indexed.blocks.get(block)).copied();
-            let missing = || StoreError::Corrupt { what: format!("run {run} has no block {block}") };
-            (found.file, place.ok_or_else(missing)?, table.file(&*self.shared.disk, found.file)?)
-        };
+        let (number, place, file) = self.shared.locate(run, block)?;
+        let file = file?;
+        let place_of = |what: String| format!("{}, run {run}, block {block}: {what}", run_file::name(number));
         read_block(&*file, place).map_err(|error| match error {
-            StoreError::Corrupt { what } => {
-                let name = run_file::name(number);
-                StoreError::Corrupt { what: format!("{name}, run {run}, block {block}: {what}") }
-            }
+            StoreError::Corrupt { what } => StoreError::Corrupt { what: place_of(what) },
+            StoreError::Io(what) => StoreError::Io(place_of(what)),
             error => error,
         })
     }
@@ -92,13 +88,13 @@ impl Runs for LocalEngine {
     }
 
     fn quarantined(&self) -> Result<Quarantined, StoreError> {
-        crate::quarantine::moved_runs(&*self.shared.disk).map_err(StoreError::from)
+        crate::aside::moved_runs(&*self.shared.disk).map_err(StoreError::from)
     }
 
     fn compact(&self) -> Result<(), StoreError> {
         let mut writer = lock(&self.shared.runs_writer);
         self.shared.health.check()?;
-        let (victims, runs) = self.shared.live_of_sparse_files()?;
+        let (victims, runs) = self.shared.live_of_sparse_files();
         if victims.is_empty() {
             return Ok(());
         }
@@ -193,6 +189,30 @@ impl Shared {
         self.runs.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where a block is: number of its file, place in it, and the file itself, which stays readable when it is
+    /// removed meanwhile.
+    pub(crate) fn locate(&self, run: RunName, block: u32) -> Result<Located, StoreError> {
+        let table = self.runs_ref();
+        let found = table.runs.get(&run).ok_or(StoreError::NoSuchRun(run))?;
+        let place = usize::try_from(block).ok().and_then(|block| found.indexed.blocks.get(block)).copied();
+        let missing = || StoreError::Corrupt { what: format!("run {run} has no block {block}") };
+        Ok((found.file, place.ok_or_else(missing)?, table.file(&*self.disk, found.file)))
+    }
+
+    /// The first block of a live run at this place or behind it.
+    pub(crate) fn block_from(&self, run: RunName, block: u32) -> Option<(RunName, u32)> {
+        let table = self.runs_ref();
+        table.runs.range(run..).find_map(|(name, found)| {
+            let block = if *name == run { block } else { 0 };
+            let has_block = usize::try_from(block).is_ok_and(|block| block < found.indexed.blocks.len());
+            has_block.then_some((*name, block))
+        })
+    }
+
+    pub(crate) fn is_live(&self, run: RunName) -> bool {
+        self.runs_ref().runs.contains_key(&run)
+    }
+
     fn check_new(&self, runs: &[NewRun]) -> Result<(), StoreError> {
         self.health.check()?;
         let journal = lock(&self.journal);
@@ -236,6 +256,7 @@ impl Shared {
         }
         file.write_at(offset, &buffer)?;
         durable::sync_data(&*file)?;
+        file.forget_cached();
         // A file with its final name is whole; whatever has another name never was.
         self.disk.rename(NEW, &run_file::name(number))?;
         durable::sync_directory(&*self.disk, RUNS)
@@ -264,7 +285,7 @@ impl Shared {
 
     /// Files of which less than half lives, and what lives in them; as many as one call moves. A file with a block
     /// that cannot be read stays as it is: reading that block says so.
-    fn live_of_sparse_files(&self) -> Result<(Vec<u64>, Vec<NewRun>), StoreError> {
+    fn live_of_sparse_files(&self) -> (Vec<u64>, Vec<NewRun>) {
         let table = self.runs_ref();
         let sparse =
             table.files.iter().filter(|(_, file)| file.live_bytes + HEADER_BYTES as u64 <= file.bytes / 2);
@@ -273,20 +294,17 @@ impl Shared {
         for (number, file) in sparse {
             let live = file.names.iter().filter(|name| table.lives_in(**name, *number));
             let runs = live.map(|name| self.read_run(&table, *name)).collect::<Result<Vec<_>, _>>();
-            match runs {
-                Ok(runs) => {
-                    bytes += file.live_bytes;
-                    found.0.push(*number);
-                    found.1.extend(runs);
-                }
-                Err(StoreError::Corrupt { .. }) => {}
-                Err(error) => return Err(error),
+            // What cannot be read stays where it is: one bad sector must not keep the space of all other files.
+            if let Ok(runs) = runs {
+                bytes += file.live_bytes;
+                found.0.push(*number);
+                found.1.extend(runs);
             }
             if bytes >= COMPACT_BYTES {
                 break;
             }
         }
-        Ok(found)
+        found
     }
 
     fn read_run(&self, table: &RunTable, name: RunName) -> Result<NewRun, StoreError> {

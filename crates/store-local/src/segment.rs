@@ -95,7 +95,12 @@ impl SegmentHeader {
 
 /// Name of a log's segment.
 pub(crate) fn name(log: LogId, number: u32) -> String {
-    format!("{LOGS}/{log}-{number:08x}.seg")
+    format!("{LOGS}/{}", short_name(log, number))
+}
+
+/// The same without its directory.
+pub(crate) fn short_name(log: LogId, number: u32) -> String {
+    format!("{log}-{number:08x}.seg")
 }
 
 /// Log and number of a segment's short name; `None` for other files.
@@ -147,6 +152,11 @@ pub(crate) fn prewrite(disk: &dyn Disk, name: &str, blocks: u32) -> Result<Arc<d
 /// Where a block is in its file.
 pub(crate) fn offset(number: u32) -> u64 {
     u64::from(number) * BLOCK_BYTES as u64
+}
+
+/// All bytes of a file; a finding when the disk cannot read them.
+pub(crate) fn read(disk: &dyn Disk, name: &str) -> Result<Result<Vec<u8>, Finding>, DiskError> {
+    Finding::of_read(name, read_all(disk, name))
 }
 
 /// All bytes of a file.

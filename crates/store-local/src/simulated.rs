@@ -152,6 +152,11 @@ impl SimDisk {
         self.with_inode(name, |inode| inode.truncate(length));
     }
 
+    /// Rot: makes every read of a file fail, for ever and under every name, as a bad sector does.
+    pub fn spoil(&self, name: &str) {
+        self.with_inode(name, Inode::spoil);
+    }
+
     fn with_inode<T>(&self, name: &str, change: impl FnOnce(&mut Inode) -> T) -> Option<T> {
         let mut state = self.state();
         let inode = *state.names.now.get(name)?;

@@ -15,6 +15,16 @@ pub(crate) struct Spares {
     next: AtomicU64,
 }
 
+/// Whether a new segment may make the free space smaller than the reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reserve {
+    /// Ordinary growth stops in front of it.
+    Kept,
+    /// A start needs a log of its own to claim anything, and to give back what older logs take: without one, a full
+    /// disk would stay full. This is what the reserve is for.
+    Open,
+}
+
 /// A segment to be used now.
 pub(crate) struct Spare {
     pub(crate) name: String,
@@ -23,17 +33,20 @@ pub(crate) struct Spare {
 }
 
 impl Spares {
-    /// Takes a segment of at least `blocks` blocks, or writes one. `NoSpace` below the reserve.
-    pub(crate) fn take(&self, shared: &Shared, blocks: u32) -> Result<Spare, DiskError> {
+    /// Takes a segment of at least `blocks` blocks, or writes one. `NoSpace` where the reserve has to be kept, or
+    /// there is not even that.
+    pub(crate) fn take(&self, shared: &Shared, blocks: u32, reserve: Reserve) -> Result<Spare, DiskError> {
         let standard = segment::blocks_of(shared.config.segment_bytes);
         if blocks <= standard {
-            let ready = lock(&self.names).pop();
-            if let Some(name) = ready {
-                let file = shared.disk.open(&name)?;
+            let mut names = lock(&self.names);
+            if let Some(name) = names.last() {
+                // It stays among the spares when it cannot be opened now.
+                let file = shared.disk.open(name)?;
+                let name = names.pop().unwrap_or_default();
                 return Ok(Spare { name, file, blocks: standard });
             }
         }
-        self.write(shared, blocks.max(standard))
+        self.write(shared, blocks.max(standard), reserve)
     }
 
     /// Writes one segment ahead, unless one is ready.
@@ -41,7 +54,7 @@ impl Spares {
         if !lock(&self.names).is_empty() {
             return Ok(false);
         }
-        let spare = self.write(shared, segment::blocks_of(shared.config.segment_bytes))?;
+        let spare = self.write(shared, segment::blocks_of(shared.config.segment_bytes), Reserve::Kept)?;
         lock(&self.names).push(spare.name);
         Ok(true)
     }
@@ -59,10 +72,12 @@ impl Spares {
         Ok(())
     }
 
-    fn write(&self, shared: &Shared, blocks: u32) -> Result<Spare, DiskError> {
-        let room = shared.room().map_err(|error| DiskError::Io(error.to_string()))?;
-        if room.free_bytes < room.reserve_bytes.saturating_add(segment::offset(blocks)) {
-            return Err(DiskError::NoSpace);
+    fn write(&self, shared: &Shared, blocks: u32, reserve: Reserve) -> Result<Spare, DiskError> {
+        if reserve == Reserve::Kept {
+            let room = shared.room().map_err(|error| DiskError::Io(error.to_string()))?;
+            if room.free_bytes < room.reserve_bytes.saturating_add(segment::offset(blocks)) {
+                return Err(DiskError::NoSpace);
+            }
         }
         let name = self.name();
         match segment::prewrite(&*shared.disk, &name, blocks) {

@@ -1,8 +1,7 @@
-//! Reading every byte of a store, without keys: `iris doctor --verify`, and the scrub of a running server.
+//! Reading every byte of a store, without keys: `iris doctor --verify`.
 
-use iris_store::{Runs as _, StoreError};
+use iris_store::StoreError;
 
-use crate::engine::LocalEngine;
 use crate::inspect::inspect;
 use crate::run_file::{self, RUNS};
 use crate::runs::read_block;
@@ -64,8 +63,10 @@ impl Report {
         for run in &index.runs {
             for (number, place) in run.blocks.iter().enumerate() {
                 if let Err(error) = read_block(&*file, *place) {
+                    let is_read = matches!(error, StoreError::Corrupt { .. });
+                    let reason = if is_read { Reason::CorruptRuns } else { Reason::Unreadable };
                     let detail = format!("run {}, block {number}: {error}", run.name);
-                    self.add(Finding::new(Reason::CorruptRuns, name, place.offset, detail));
+                    self.add(Finding::new(reason, name, place.offset, detail));
                 }
             }
         }
@@ -74,7 +75,13 @@ impl Report {
 
     /// Checks blocks one by one where nothing tells which log they should belong to.
     fn read_blocks(&mut self, disk: &dyn Disk, name: &str) -> Result<(), DiskError> {
-        let bytes = segment::read_all(disk, name)?;
+        let bytes = match segment::read(disk, name)? {
+            Ok(bytes) => bytes,
+            Err(finding) => {
+                self.add(finding);
+                return Ok(());
+            }
+        };
         for (number, block) in (0..).zip(bytes.chunks(block::BLOCK_BYTES)) {
             if block::read(block, number).is_none()
                 && !self.findings.iter().any(|finding| finding.file == name)
@@ -90,28 +97,5 @@ impl Report {
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
-    }
-}
-
-impl LocalEngine {
-    /// Reads and checks each block of each live run while the server runs; gives what is damaged. To be called
-    /// now and then by a thread of its own.
-    ///
-    /// # Errors
-    /// Any but damage.
-    pub fn scrub(&self) -> Result<Vec<StoreError>, StoreError> {
-        let mut damaged = Vec::new();
-        for run in self.list()? {
-            for number in 0..run.blocks {
-                match self.get(run.name, number) {
-                    Ok(_) => {}
-                    Err(error @ StoreError::Corrupt { .. }) => damaged.push(error),
-                    // Dropped meanwhile.
-                    Err(StoreError::NoSuchRun(_)) => break,
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(damaged)
     }
 }

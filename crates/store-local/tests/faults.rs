@@ -132,6 +132,31 @@ fn no_space_at_a_roll_is_waited_for() {
 }
 
 #[test]
+fn a_start_below_the_reserve_gets_a_log_and_nothing_else_does() {
+    let disk = SimDisk::new(1);
+    let open = || {
+        let config = Config { reserve_bytes: 32 * 1_024, ..config() };
+        LocalEngine::open(Arc::new(disk.clone()), config).unwrap()
+    };
+    drop(open());
+    disk.kill();
+    let local = open();
+    let used: u64 = disk.files().iter().map(|(_, length)| length).sum();
+    disk.set_capacity(Some(1 << 20));
+    let filling = disk.create("filling").unwrap();
+    filling.write_at((1 << 20) - used - 24 * 1_024, &[0]).unwrap();
+    assert!(local.room().unwrap().low);
+    assert_eq!(local.prepare_segment(), Err(iris_store::StoreError::NoSpace));
+    script::one_segment_of_the_reserve(&local);
+}
+
+#[test]
+fn without_descriptors_everything_is_tried_again() {
+    let disk = SimDisk::new(1);
+    script::without_descriptors(&disk, &open(&disk).unwrap());
+}
+
+#[test]
 fn after_a_failed_flush_nothing_is_acknowledged() {
     let disk = SimDisk::new(seed(15));
     let engine = open(&disk).unwrap();

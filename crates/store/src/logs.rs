@@ -85,7 +85,7 @@ pub enum Appended {
 /// Why an append is in doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// No room: repeat the identical chunk when there is.
+    /// No room, or no descriptor for the next file: repeat the identical chunk when there is.
     NoSpace,
     /// No answer in time: resolve, or repeat the identical chunk.
     NoAnswer,

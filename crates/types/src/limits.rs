@@ -51,6 +51,9 @@ pub const PUSH_WINDOW_ENTRIES_MAX: usize = 4_096;
 pub const TOKEN_LIFETIME_S_MAX: u64 = 86_400;
 /// Milliseconds a login's timestamp may be off.
 pub const LOGIN_SKEW_MS_MAX: u64 = 60_000;
+/// Milliseconds a token may be dated ahead of the server's clock: by how much clocks that are kept in step differ.
+/// A revocation of all of a user's tokens reaches as far ahead, so its answer takes as long.
+pub const TOKEN_AHEAD_MS_MAX: u64 = 1_000;
 /// Bytes of the shared secret of tokens, at least: as long as the hash (RFC 7518 section 3.2).
 pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
 /// Bytes of a login's nonce.
@@ -62,6 +65,9 @@ pub const NONCES_PER_USER_MAX: usize = 256;
 
 /// Milliseconds for the TLS handshake.
 pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// Milliseconds for the ClientHello at least: when all places for handshakes are taken, who takes longer makes room
+/// for others. A round trip over a slow network, and some.
+pub const HELLO_MS_MIN: u64 = 500;
 /// Milliseconds from the handshake's end to a finished login.
 pub const LOGIN_MS_MAX: u64 = 5_000;
 /// Milliseconds between a frame's first byte and its last.
@@ -76,7 +82,8 @@ pub const PONG_MS_MAX: u64 = 20_000;
 pub const WAITING_PING_INTERVAL_MS: u64 = 10_000;
 /// Milliseconds a client waits for the answer to its login.
 pub const LOGIN_ANSWER_MS_MAX: u64 = 15_000;
-/// Handshakes in progress per event loop; further connections wait in the listen queue.
+/// Handshakes in progress per event loop; further connections wait in the listen queue, or take the place of the
+/// oldest one without a ClientHello.
 pub const HANDSHAKES_IN_FLIGHT_MAX: usize = 256;
 /// Bytes waiting in one connection's output before reading from it stops.
 pub const OUTPUT_BYTES_MAX: usize = 512 * 1_024;
@@ -97,7 +104,9 @@ pub const LINGER_MS_MAX: u64 = 2_000;
 pub const LOOP_REST_MS_MAX: u64 = 5;
 /// Milliseconds that a loop with something to write to many connections rests at least between turns.
 pub const LOOP_REST_MS_MIN: u64 = 2;
-/// Milliseconds without accepting after descriptors or memory ran out.
+/// Descriptors that connections leave to the rest of a server: the log, run files, merges, administration.
+pub const DESCRIPTORS_RESERVED: u64 = 512;
+/// Milliseconds without accepting, or without reading for a scrub, after descriptors or memory ran out.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Cipher contexts kept per event loop, a power of two: 2.4 MiB when all are used, none when the loop is
 /// idle.
@@ -117,12 +126,27 @@ pub const SOCKET_READ_BYTES: usize = 128 * 1_024;
 /// Room set aside when a batch frame is begun.
 pub const BATCH_ROOM_BYTES: usize = 1_024;
 
+// --- WebSockets -------------------------------------------------------------------------------------------
+
+/// Bytes of an HTTP request's head: a browser's, with room for cookies of other servers on the same host.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1_024;
+/// Headers of an HTTP request; browsers send about 20.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// Milliseconds for the head of an HTTP request, from when it may begin.
+pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
+/// Bytes of a WebSocket message in either direction: the largest frame, and as much again.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 128 * 1_024;
+/// Bytes of answers to WebSocket pings that wait to be sent; beyond it only the latest ping is answered.
+pub const WEBSOCKET_PONG_BYTES_MAX: usize = 4 * 1_024;
+
 // --- log and derived state --------------------------------------------------------------------------------
 
 /// Bytes of one chunk of events; what does not fit forms the next.
 pub const CHUNK_BYTES_MAX: usize = 1_024 * 1_024;
 /// Bytes of decided events that wait behind the chunk in flight; beyond it requests are refused with `busy`.
 pub const GATHERED_BYTES_MAX: usize = 32 * CHUNK_BYTES_MAX;
+/// Logs that take appends at once, and so workers of one server: as many as one block of the durable mark names.
+pub const LOGS_MAX: usize = 16;
 /// Bytes of a log segment.
 pub const SEGMENT_BYTES: u64 = 16 * 1_024 * 1_024;
 /// Bytes that a log may hold behind the oldest `start`; beyond it vnodes are flushed, oldest first.
@@ -156,7 +180,7 @@ pub const RUN_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 pub const MERGE_RUNS_MIN: usize = 4;
 /// Runs read by one merge.
 pub const MERGE_RUNS_MAX: usize = 8;
-/// Bytes that merges of several vnodes read together; a single one may read more.
+/// Bytes that merges, or expiries, of several vnodes read together; a single one may read more.
 pub const MERGE_BATCH_BYTES: u64 = 16 * 1_024 * 1_024;
 /// Bytes of decoded blocks kept in memory.
 pub const BLOCK_CACHE_BYTES: usize = 64 * 1_024 * 1_024;
@@ -172,6 +196,12 @@ pub const RUN_FILE_INDEX_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 pub const RUN_FILES_OPEN_MAX: usize = 256;
 /// Live bytes that one compaction of run files moves.
 pub const COMPACT_BYTES: u64 = 16 * 1_024 * 1_024;
+/// Bytes that a scrub reads in a second: 600 GB in a week, and nobody notices.
+pub const SCRUB_BYTES_PER_S: u64 = 1_024 * 1_024;
+/// Bytes that a scrub reads in one go; a stop waits for them.
+pub const SCRUB_TURN_BYTES: u64 = 256 * 1_024;
+/// Milliseconds from the begin of one round of a scrub to that of the next, at least: a small store rests.
+pub const SCRUB_ROUND_MS_MIN: u64 = 24 * 3_600_000;
 /// Bytes written at a time when a segment is prepared.
 pub const SEGMENT_STRIDE_BYTES: usize = 256 * 1_024;
 /// How much heavier than all newer runs together a run of a day that is over may be and still be
@@ -189,7 +219,16 @@ pub const DECISION_BYTES_MAX: usize = 160 * 1_024;
 pub const FLUSH_RETRY_MS: u64 = 1_000;
 /// Milliseconds between two looks at what has expired.
 pub const EXPIRY_LOOK_MS: u64 = 10_000;
-/// Milliseconds until a merge that failed for want of room or an answer is tried again.
+/// Milliseconds by which a clock has to be further on than expected before nothing expires by it for a while: more
+/// than any correction of a clock that was right, less than what makes a day's worth of entries go.
+pub const CLOCK_JUMP_MS: u64 = 12 * 3_600_000;
+/// Milliseconds after such a jump without expiry: time for an operator to set right a clock that is wrong, for what
+/// has expired by it is gone.
+pub const EXPIRY_CAUTION_MS: u64 = 3_600_000;
+/// Milliseconds after a start without expiry: time for the system to set a clock that came up wrong. Longer would keep
+/// what is over for a server that was off for days.
+pub const EXPIRY_START_CAUTION_MS: u64 = 10_000;
+/// Milliseconds until a merge, or dropping its garbage, that failed for want of room or an answer is tried again.
 pub const MERGE_RETRY_MS: u64 = 10_000;
 /// Milliseconds until a change of the directory in doubt is looked at again.
 pub const DIRECTORY_RETRY_MS: u64 = 1_000;
@@ -237,6 +276,8 @@ pub const STORED_CHUNK_BYTES_MAX: usize = 4 * CHUNK_BYTES_MAX;
 pub const REGISTER_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a register's value: a manifest of a vnode with tens of thousands of runs.
 pub const REGISTER_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Bytes of a directory entry: a register's value, less what encryption adds.
+pub const DIRECTORY_ENTRY_BYTES_MAX: usize = REGISTER_BYTES_MAX - 1_024;
 /// Sends of a device on their way at once, unless it is told otherwise; more wait in the outbox.
 pub const CLIENT_WINDOW: usize = 256;
 /// Calls of an application that wait for its client; further ones wait in their caller.

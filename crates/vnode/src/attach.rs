@@ -86,6 +86,9 @@ pub fn change(inbox: &mut Inbox, user: &UserId, now: Timestamp, stamp: Stamp) ->
     Event::Devices { user: user.clone(), devices: bytes }
 }
 
+/// A clock that is set back over a restart opens logins of before the restart to a repetition, for nothing is stored
+/// of them. Refusing whatever is dated before the newest time that was ever committed would close that, and would
+/// refuse everybody for as long as a clock that was once ahead had been ahead.
 fn check_time(at: Timestamp, now: Timestamp, started_at: Timestamp) -> Result<(), ErrorCode> {
     let skew = at.millis_since(now).max(now.millis_since(at));
     if skew > LOGIN_SKEW_MS_MAX || at < started_at { Err(ErrorCode::StaleTimestamp) } else { Ok(()) }

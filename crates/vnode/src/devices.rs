@@ -15,7 +15,7 @@ use crate::codec::{Malformed, Reader, put_name};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Devices {
     pub list: Vec<Device>,
-    /// Tokens issued up to here are refused; 0: none.
+    /// Tokens dated up to here are refused; 0: none.
     pub revoked_before: Timestamp,
     /// Tokens refused one by one, until they would have expired anyway.
     pub revoked: Vec<([u8; 16], Timestamp)>,

@@ -1,15 +1,17 @@
 //! An operator takes tokens back.
 
+use iris_types::limits::TOKEN_AHEAD_MS_MAX;
 use iris_types::request::TokenFacts;
 use iris_types::{Timestamp, UserId};
 
 use crate::events::Event;
 use crate::{Inbox, Stamp, attach};
 
-/// Refuses every token of the user issued up to now.
+/// Refuses every token of the user issued up to now. Who issued one may have had a clock that is ahead; a token
+/// that says so is accepted, so it has to be refused, too.
 pub fn revoke_user(inbox: &mut Inbox, user: &UserId, now: Timestamp, stamp: Stamp) -> Event {
     let devices = inbox.devices.get_or_insert_default();
-    devices.revoked_before = devices.revoked_before.max(now);
+    devices.revoked_before = devices.revoked_before.max(now.plus_millis(TOKEN_AHEAD_MS_MAX));
     attach::change(inbox, user, now, stamp)
 }
 

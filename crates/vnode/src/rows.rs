@@ -291,6 +291,14 @@ pub fn put_listed_key(bytes: &mut Vec<u8>, user: &UserId, conversation: Conversa
     bytes.put_slice(&conversation.0);
 }
 
+/// User name and conversation of a key.
+#[must_use]
+pub fn split_listed_key(key: &[u8]) -> Option<(&[u8], ConversationId)> {
+    let (front, conversation) = key.split_last_chunk::<16>()?;
+    let (zero, user) = front.strip_prefix(b"x")?.split_last()?;
+    (*zero == 0).then_some((user, ConversationId(*conversation)))
+}
+
 #[must_use]
 pub fn listed_value(last: Seq, with: &UserId) -> Bytes {
     cut(9 + with.as_bytes().len(), |bytes| put_listed_value(bytes, last, with))

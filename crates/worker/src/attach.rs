@@ -35,8 +35,8 @@ impl Worker {
         let Some(slot) = self.user_slot_mut(user) else { return };
         let before = slot.sessions.len();
         slot.sessions.retain(|other| other.id != session);
-        let gone = before - slot.sessions.len();
-        self.statistics.sessions = self.statistics.sessions.saturating_sub(gone as u64);
+        let after = slot.sessions.len();
+        self.count_sessions(before, after);
     }
 
     pub(crate) fn run_attach(&mut self, slot: u32, session: SessionId, login: Login) {

@@ -1,10 +1,14 @@
 //! Work for the engine, as plain data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use iris_store::{Appended, Change, Compared, LogEnd, LogInfo, Resolved, RunInfo, StoreError, Value};
-use iris_tables::{BuiltRun, Direction, Limit, MemTable, MergePlan, RunMeta, RunSet, Table, TableError};
+use iris_tables::{
+    BuiltRun, Direction, Limit, MemTable, MergePlan, RunMeta, RunSet, Table, TableError, Window,
+};
+use iris_types::placement::VnodeCount;
 use iris_types::{ChunkId, Epoch, LogId, Offset, Position, RunName, UserId, VnodeId};
 use iris_vnode::page::Row;
 
@@ -32,7 +36,7 @@ pub enum Lane {
     Read,
     /// Flushes, registers, take-over: few, long, and memory waits for them.
     Write,
-    /// Merges and whatever else nobody waits for.
+    /// Merges, expiries and whatever else nobody waits for.
     Background,
 }
 
@@ -42,7 +46,7 @@ impl Call {
         match self.0 {
             Work::Append { .. } | Work::Resolve { .. } => Lane::Log,
             Work::Load(_) => Lane::Read,
-            Work::Merge(_) | Work::DropRuns(_) | Work::Discard(_) => Lane::Background,
+            Work::Merge(_) | Work::Expire(_) | Work::DropRuns(_) | Work::Discard(_) => Lane::Background,
             _ => Lane::Write,
         }
     }
@@ -57,6 +61,7 @@ impl Call {
             Work::Survey => "survey",
             Work::Seal(_) => "seal",
             Work::Recover(_) => "recover",
+            Work::Mend(_) => "mend",
             Work::Check(_) => "check",
             Work::CompareAndSet(_) => "compare and set",
             Work::ReadDirectory => "read directory",
@@ -90,6 +95,7 @@ pub(crate) enum Work {
     Survey,
     Seal(Vec<LogId>),
     Recover(Recover),
+    Mend(Mend),
     /// Whether every run is there, whole as far as index and length say.
     Check(Vec<RunSet>),
     CompareAndSet(Vec<Change>),
@@ -132,6 +138,25 @@ pub(crate) struct Tenure {
     pub(crate) start: Position,
     /// Age for the first run written.
     pub(crate) age: u64,
+}
+
+/// Vnodes of which some lost what others hold, for an operator cut a log.
+#[derive(Debug)]
+pub(crate) struct Mend {
+    pub(crate) vnodes: Vec<MendVnode>,
+    pub(crate) count: VnodeCount,
+    pub(crate) names: Names,
+}
+
+#[derive(Debug)]
+pub(crate) struct MendVnode {
+    pub(crate) vnode: VnodeId,
+    pub(crate) runs: RunSet,
+    /// The log it was in, and the position up to which `runs` hold it.
+    pub(crate) log: LogId,
+    pub(crate) reached: Position,
+    /// Whether that log was cut.
+    pub(crate) is_cut: bool,
 }
 
 /// Something to look up in a snapshot of runs.
@@ -198,7 +223,8 @@ pub(crate) struct Expire {
 pub(crate) struct ExpireVnode {
     pub(crate) vnode: VnodeId,
     pub(crate) runs: RunSet,
-    pub(crate) inbox: Vec<RunName>,
+    /// By window.
+    pub(crate) inbox: BTreeMap<Window, Vec<RunName>>,
     pub(crate) age: u64,
 }
 
@@ -218,7 +244,7 @@ pub(crate) enum Outcome {
     Loaded(Vec<Result<ReadResult, TableError>>),
     Flushed(Result<Vec<(VnodeId, Vec<BuiltRun>)>, StoreError>),
     Merged(Result<Vec<Merged>, StoreError>),
-    Expired(Result<Vec<Trimmed>, MergeError>),
+    Expired(Result<Vec<Trimmed>, StoreError>),
 }
 
 /// Everything that a start finds.
@@ -247,13 +273,11 @@ pub(crate) struct Trimmed {
     pub(crate) vnode: VnodeId,
     pub(crate) built: Vec<BuiltRun>,
     pub(crate) users: Vec<(Bytes, Offset)>,
+    /// Runs that may go now.
+    pub(crate) dropped: Vec<RunName>,
+    /// Windows with a run that cannot be read: theirs stay.
+    pub(crate) failed: Vec<(Window, TableError)>,
 }
 
 /// What became of one merge: a run unless no row is left.
 pub(crate) type Merged = Result<Option<BuiltRun>, TableError>;
-
-#[derive(Debug)]
-pub(crate) enum MergeError {
-    Table(TableError),
-    Store(StoreError),
-}

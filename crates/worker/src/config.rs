@@ -2,8 +2,8 @@
 
 use iris_types::VnodeId;
 use iris_types::limits::{
-    CHUNK_BYTES_MAX, DIRTY_BYTES_MAX, FLUSH_BYTES, FLUSH_INTERVAL_MS, GATHERED_BYTES_MAX, LOG_TAIL_BYTES_MAX,
-    STATE_CACHE_BYTES,
+    CHUNK_BYTES_MAX, DIRTY_BYTES_MAX, EXPIRY_CAUTION_MS, FLUSH_BYTES, FLUSH_INTERVAL_MS, GATHERED_BYTES_MAX,
+    LOG_TAIL_BYTES_MAX, STATE_CACHE_BYTES,
 };
 use iris_types::placement::VnodeCount;
 
@@ -77,6 +77,9 @@ pub struct WorkerLimits {
     pub waits_for_recipient: bool,
     /// Milliseconds over which the acknowledgements of one device are gathered into one event.
     pub acknowledge_interval_ms: u64,
+    /// Milliseconds after the clock jumped ahead in which nothing expires; after a start at most
+    /// [`iris_types::limits::EXPIRY_START_CAUTION_MS`] of them.
+    pub expiry_caution_ms: u64,
 }
 
 impl Default for WorkerLimits {
@@ -94,6 +97,7 @@ impl Default for WorkerLimits {
             stream_backlog_max: 4_096,
             waits_for_recipient: true,
             acknowledge_interval_ms: 250,
+            expiry_caution_ms: EXPIRY_CAUTION_MS,
         }
     }
 }

@@ -110,11 +110,13 @@ impl Worker {
         let server_time = self.now;
         let Some(slot) = self.user_slot_mut(user) else { return };
         let last = slot.inbox.as_ref().map_or(Offset::ZERO, |inbox| inbox.committed);
+        let before = slot.sessions.len();
         let replaced = slot.sessions.iter().position(|other| other.device == session.device);
         let replaced = replaced.map(|place| slot.sessions.swap_remove(place).id);
         let id = session.id;
         slot.sessions.push(session);
-        self.statistics.sessions += u64::from(replaced.is_none());
+        let after = slot.sessions.len();
+        self.count_sessions(before, after);
         if let Some(session) = replaced.filter(|replaced| *replaced != id) {
             self.say(Output::Close { session, code: ErrorCode::Replaced });
         }
@@ -135,12 +137,13 @@ impl Worker {
     fn close_revoked(&mut self, user: &UserId) {
         let Some(slot) = self.user_slot_mut(user) else { return };
         let Some(inbox) = slot.inbox.as_ref() else { return };
+        let before = slot.sessions.len();
         let (gone, kept) = std::mem::take(&mut slot.sessions)
             .into_iter()
             .partition(|one| revoke::is_revoked(inbox, &one.token));
         slot.sessions = kept;
         let gone: Vec<Session> = gone;
-        self.statistics.sessions = self.statistics.sessions.saturating_sub(gone.len() as u64);
+        self.count_sessions(before, before - gone.len());
         for session in gone {
             self.say(Output::Close { session: session.id, code: ErrorCode::TokenRevoked });
         }

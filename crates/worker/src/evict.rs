@@ -16,27 +16,47 @@ const STEPS_PER_EXCESS: usize = 4; // layout
 pub(crate) struct Hands {
     user: u32,
     conversation: u32,
+    /// Users with sessions: they stay, whatever the hand finds.
+    live_users: usize,
 }
 
 impl Worker {
     /// As many steps as the turn's new slots call for, so that memory keeps to its bound at any rate.
     pub(crate) fn evict(&mut self) {
         let excess = self.state_bytes().saturating_sub(self.config.limits.state_cache_bytes);
+        let (users, conversations) = self.evictable_bytes();
+        let excess = excess.min(users + conversations);
         if excess == 0 {
             return;
         }
         let steps = (excess / CONVERSATION_BYTES * STEPS_PER_EXCESS).clamp(STEPS.start, STEPS.end);
         for _ in 0..steps {
-            if self.state_bytes() <= self.config.limits.state_cache_bytes {
+            let (users, conversations) = self.evictable_bytes();
+            if users + conversations == 0 || self.state_bytes() <= self.config.limits.state_cache_bytes {
                 return;
             }
-            let (users, conversations) = (self.users.len(), self.conversations.len());
-            if users * USER_BYTES > conversations * CONVERSATION_BYTES {
+            if users > conversations {
                 self.pass_user();
             } else {
                 self.pass_conversation();
             }
         }
+    }
+
+    /// Bytes of users without sessions, and of conversations.
+    fn evictable_bytes(&self) -> (usize, usize) {
+        let users = self.users.len().saturating_sub(self.hands.live_users);
+        (users * USER_BYTES, self.conversations.len() * CONVERSATION_BYTES)
+    }
+
+    /// Notes how many sessions a user had and has.
+    pub(crate) fn count_sessions(&mut self, before: usize, after: usize) {
+        match (before, after) {
+            (0, 1..) => self.hands.live_users += 1,
+            (1.., 0) => self.hands.live_users = self.hands.live_users.saturating_sub(1),
+            _ => {}
+        }
+        self.statistics.sessions = (self.statistics.sessions + after as u64).saturating_sub(before as u64);
     }
 
     /// Bytes of loaded users and conversations, roughly.

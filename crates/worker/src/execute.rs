@@ -1,5 +1,6 @@
 //! Carries out calls. Blocks; run by threads that may.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,10 +14,10 @@ use iris_types::{LogId, Offset, Position, RunName, VnodeId};
 use iris_vnode::{Map, rows};
 
 use crate::call::{
-    Call, CallResult, Expire, ExpireVnode, Flush, FlushVnode, Merge, MergeError, Merged, Outcome, Read,
-    ReadResult, ReadWhat, StreamRows, Survey, Trimmed, Work,
+    Call, CallResult, Expire, ExpireVnode, Flush, FlushVnode, Merge, Merged, Outcome, Read, ReadResult,
+    ReadWhat, StreamRows, Survey, Trimmed, Work,
 };
-use crate::{directory, recover};
+use crate::{directory, mend, recover};
 
 const CACHE_SHARDS: usize = 16;
 
@@ -65,6 +66,7 @@ pub fn execute(call: Call, engine: &Engine, cache: &SharedCache) -> CallResult {
         Work::Survey => Outcome::Survey(survey(engine)),
         Work::Seal(ids) => Outcome::Sealed(ids.iter().map(|id| logs.seal(*id)).collect()),
         Work::Recover(work) => Outcome::Recovered(recover::recover(work, engine)),
+        Work::Mend(work) => Outcome::Recovered(mend::mend(work, engine, &blocks)),
         Work::Check(sets) => Outcome::Checked(check(&sets, engine, &uncached)),
         Work::CompareAndSet(changes) => Outcome::Compared(engine.registers.compare_and_set(&changes)),
         Work::ReadDirectory => Outcome::Directory(engine.registers.scan(directory::PREFIX)),
@@ -132,7 +134,7 @@ fn check(sets: &[RunSet], engine: &Engine, blocks: &dyn Blocks) -> Result<(), Ta
 }
 
 /// What cannot be asked for explains nothing.
-fn quarantined(engine: &Engine) -> Quarantined {
+pub(crate) fn quarantined(engine: &Engine) -> Quarantined {
     engine.runs.quarantined().unwrap_or_default()
 }
 
@@ -148,7 +150,7 @@ fn load(read: &Read, blocks: &dyn Blocks) -> Result<ReadResult, TableError> {
     }
 }
 
-fn load_streams(
+pub(crate) fn load_streams(
     sets: &[(VnodeId, RunSet)],
     engine: &Engine,
     blocks: &dyn Blocks,
@@ -225,25 +227,41 @@ fn merge_runs(work: &Merge, blocks: &dyn Blocks) -> Merged {
     merge(&work.runs, &work.plan, work.name, &mut keep, blocks)
 }
 
-fn expire(mut work: Expire, engine: &Engine, blocks: &dyn Blocks) -> Result<Vec<Trimmed>, MergeError> {
-    let mut trimmed = Vec::with_capacity(work.vnodes.len());
-    for vnode in &work.vnodes {
-        let one = expire_vnode(vnode, &mut || work.names.run(), blocks).map_err(MergeError::Table)?;
-        trimmed.push(one);
-    }
-    let built = trimmed.iter().flat_map(|one| one.built.iter().map(|run| (one.vnode, run)));
-    put_runs(built, engine).map_err(MergeError::Store)?;
+/// What cannot be read holds up nobody else.
+fn expire(mut work: Expire, engine: &Engine, blocks: &dyn Blocks) -> Result<Vec<Trimmed>, StoreError> {
+    let expire = |vnode| expire_vnode(vnode, &mut || work.names.run(), blocks);
+    let trimmed: Vec<Trimmed> = work.vnodes.iter().map(expire).collect();
+    put_runs(trimmed.iter().flat_map(|one| one.built.iter().map(|run| (one.vnode, run))), engine)?;
     Ok(trimmed)
 }
 
-/// Each user's highest offset in the runs that go, or what was written before if that is higher.
-fn expire_vnode(
-    work: &ExpireVnode,
-    names: &mut dyn FnMut() -> RunName,
-    blocks: &dyn Blocks,
-) -> Result<Trimmed, TableError> {
-    let mut highest = std::collections::BTreeMap::<Bytes, Offset>::new();
-    for run in &work.inbox {
+/// Each user's highest offset in some runs.
+type Highest = BTreeMap<Bytes, Offset>;
+
+fn expire_vnode(work: &ExpireVnode, names: &mut dyn FnMut() -> RunName, blocks: &dyn Blocks) -> Trimmed {
+    let (mut highest, mut dropped, mut failed) = (Highest::new(), Vec::new(), Vec::new());
+    for (window, runs) in &work.inbox {
+        match highest_of(work, runs, blocks) {
+            Ok(found) => {
+                found.into_iter().for_each(|(user, offset)| raise(&mut highest, user, offset));
+                dropped.extend(runs);
+            }
+            Err(error) => failed.push((*window, error)),
+        }
+    }
+    let vnode = work.vnode;
+    match trim(work, highest, blocks) {
+        Ok((mem, users)) => Trimmed { vnode, built: mem.build_runs(names, work.age), users, dropped, failed },
+        Err(error) => {
+            let failed = work.inbox.keys().map(|window| (*window, error.clone())).collect();
+            Trimmed { vnode, built: Vec::new(), users: Vec::new(), dropped: Vec::new(), failed }
+        }
+    }
+}
+
+fn highest_of(work: &ExpireVnode, runs: &[RunName], blocks: &dyn Blocks) -> Result<Highest, TableError> {
+    let mut highest = Highest::new();
+    for run in runs {
         let mut visit = |key: &[u8], _value: &[u8]| {
             if let Some((user, offset)) = rows::split_inbox_key(key) {
                 match highest.get_mut(user) {
@@ -254,6 +272,20 @@ fn expire_vnode(
         };
         work.runs.visit_run(*run, &mut visit, blocks)?;
     }
+    Ok(highest)
+}
+
+fn raise(highest: &mut Highest, user: Bytes, offset: Offset) {
+    let up_to = highest.entry(user).or_default();
+    *up_to = offset.max(*up_to);
+}
+
+/// The users' trimmed-to: their highest offset in the runs that go, or what was written before if that is higher.
+fn trim(
+    work: &ExpireVnode,
+    highest: Highest,
+    blocks: &dyn Blocks,
+) -> Result<(MemTable, Vec<(Bytes, Offset)>), TableError> {
     let (mut mem, mut users) = (MemTable::new(), Vec::with_capacity(highest.len()));
     for (user, offset) in highest {
         let key = rows::trimmed_key(&user);
@@ -263,7 +295,7 @@ fn expire_vnode(
         mem.put(Table::Head, Window::default(), &key, &rows::offset_value(offset));
         users.push((user, offset));
     }
-    Ok(Trimmed { vnode: work.vnode, built: mem.build_runs(names, work.age), users })
+    Ok((mem, users))
 }
 
 fn drop_runs(names: &[RunName], engine: &Engine) -> Result<(), StoreError> {

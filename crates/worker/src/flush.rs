@@ -47,10 +47,6 @@ impl Flushing {
         let next_look = mono.plus_millis(look_ms(interval_ms));
         Self { is_wanted: false, next_look, retry_at: None, running: None }
     }
-
-    pub(crate) const fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
 }
 
 const fn look_ms(interval_ms: u64) -> u64 {
@@ -65,14 +61,16 @@ impl Worker {
     pub(crate) fn flush_deadline(&self) -> Option<Monotonic> {
         match (&self.flush.running, self.flush.retry_at) {
             (Some(_), retry_at) => retry_at,
-            (None, _) if self.is_serving() && !self.merging.is_expiring() => Some(self.next_flush_look()),
+            (None, _) if self.is_serving() => Some(self.next_flush_look()),
             (None, _) => None,
         }
     }
 
     fn next_flush_look(&self) -> Monotonic {
         let quiet_at = self.log.last_commit.plus_millis(QUIET_MS);
-        let is_worth_it = self.log.is_idle() && self.dirty_bytes >= QUIET_FLUSH_BYTES;
+        // What an expiry holds back goes when that is over.
+        let is_free = !self.expiring.holds_any();
+        let is_worth_it = is_free && self.log.is_idle() && self.dirty_bytes >= QUIET_FLUSH_BYTES;
         if is_worth_it { self.flush.next_look.min(quiet_at) } else { self.flush.next_look }
     }
 
@@ -87,7 +85,7 @@ impl Worker {
         let is_pressed = self.dirty_bytes > self.config.limits.dirty_bytes_max / 2;
         let is_quiet = self.is_quiet();
         let is_due = self.flush.is_wanted || is_pressed || is_quiet || self.flush.next_look <= self.mono;
-        if (is_due || self.is_draining()) && !self.merging.is_expiring() {
+        if is_due || self.is_draining() {
             self.flush.is_wanted = false;
             self.flush.next_look = self.mono.plus_millis(look_ms(self.config.limits.flush_interval_ms));
             self.begin_flush(is_pressed || is_quiet);
@@ -151,7 +149,10 @@ impl Worker {
         let is_old = hosted.oldest.is_some_and(|at| self.mono.millis_since(at) >= interval - interval / 4);
         let is_large = hosted.active.bytes() >= limits.flush_bytes / 2;
         let holds_tail = self.log.bytes - hosted.start_bytes > limits.log_tail_bytes_max / 2;
-        !hosted.is_flushed() && (is_old || is_large || holds_tail || is_pressed || self.is_draining())
+        let is_free = !self.expiring.holds(hosted.id);
+        is_free
+            && !hosted.is_flushed()
+            && (is_old || is_large || holds_tail || is_pressed || self.is_draining())
     }
 
     /// Clean vnodes need nothing of the log: their `start` follows when they would hold the tail back.

@@ -46,12 +46,14 @@ impl Worker {
         self.loading.waiting < self.config.limits.waiting_max
     }
 
-    /// Runs a user's command now, or when the user is loaded.
+    /// Runs a user's command now, or when the user is loaded. What finds no room to wait begins no load.
     pub(crate) fn user_command(&mut self, user: &UserId, command: UserCommand) {
-        let slot = self.ensure_user(user);
-        let Some(slot) = slot.filter(|_| self.has_room_to_wait()) else {
-            let code = if slot.is_some() { ErrorCode::Busy } else { ErrorCode::Unavailable };
-            return self.refuse_user_command(command, code);
+        let is_loaded = self.user_index.get(user).is_some_and(|slot| self.is_user_loaded(*slot));
+        if !is_loaded && !self.has_room_to_wait() {
+            return self.refuse_user_command(command, ErrorCode::Busy);
+        }
+        let Some(slot) = self.ensure_user(user) else {
+            return self.refuse_user_command(command, ErrorCode::Unavailable);
         };
         match self.users.get_mut(slot) {
             Some(state) if state.inbox.is_none() => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use iris_store::{Compared, StoreError, Value, Version};
 use iris_tables::{BuiltRun, Manifest, MergePlan};
 use iris_types::planted::{Bug, is_planted};
@@ -15,6 +16,10 @@ use crate::worker::{Context, Worker};
 
 /// Milliseconds until a change in doubt is looked at again.
 const RETRY_MS: u64 = iris_types::limits::DIRECTORY_RETRY_MS;
+/// Milliseconds until garbage that could not be dropped is dropped again.
+const DROP_RETRY_MS: u64 = iris_types::limits::MERGE_RETRY_MS;
+/// Bytes of an entry that an engine takes.
+const ENTRY_BYTES_MAX: usize = iris_types::limits::DIRECTORY_ENTRY_BYTES_MAX;
 
 /// What changes about one vnode. Everything it relies on is durable.
 #[derive(Debug, Default)]
@@ -23,6 +28,8 @@ pub(crate) struct Change {
     pub(crate) dropped: Vec<RunName>,
     /// Message ids dated before this go with what is dropped.
     pub(crate) forgets: Timestamp,
+    /// What is dropped are inboxes' entries, and `added` says so.
+    pub(crate) expires: bool,
     pub(crate) merged: Option<(MergePlan, Option<BuiltRun>)>,
     /// Position up to which the runs hold everything, and the log's bytes up to there.
     pub(crate) start: Option<(Position, u64)>,
@@ -43,6 +50,8 @@ pub(crate) struct Edit {
 struct Proposal {
     vnode: VnodeId,
     entry: Entry,
+    /// The entry as it is stored.
+    bytes: Bytes,
     start_bytes: u64,
     changes: Vec<Change>,
     /// Runs that the new manifest does not name any more, or never will.
@@ -52,18 +61,23 @@ struct Proposal {
 #[derive(Debug, Default)]
 pub(crate) struct Publishing {
     waiting: Vec<Edit>,
+    /// Whether something came since the last proposal: what waits alone was too large and still is.
+    has_new: bool,
     proposals: Vec<Proposal>,
     /// An earlier try may have been made.
     is_in_doubt: bool,
     retry_at: Option<Monotonic>,
     /// Runs that no manifest names, and the first call that cannot hold them any more.
     garbage: Vec<(CallId, Vec<RunName>)>,
+    /// When to drop again what could not be dropped.
+    drop_at: Option<Monotonic>,
     trimmed_to: Position,
 }
 
 impl Publishing {
     pub(crate) fn push(&mut self, edit: Edit) {
         self.waiting.push(edit);
+        self.has_new = true;
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -82,7 +96,7 @@ impl Worker {
             self.publishing.retry_at = None;
             return self.call(Work::ReadDirectory, Context::PublishInDoubt);
         }
-        if !self.publishing.proposals.is_empty() || self.publishing.waiting.is_empty() {
+        if !self.publishing.proposals.is_empty() || !std::mem::take(&mut self.publishing.has_new) {
             return;
         }
         let mut by_vnode: BTreeMap<VnodeId, Vec<Change>> = BTreeMap::new();
@@ -91,8 +105,18 @@ impl Worker {
         }
         let log = self.log.id;
         let propose = |(vnode, changes)| Some(propose(self.hosted(vnode)?, log, changes));
-        self.publishing.proposals = by_vnode.into_iter().filter_map(propose).collect();
-        self.compare_and_set();
+        let proposals = by_vnode.into_iter().filter_map(propose);
+        // An entry that no engine takes would keep all others from being stored. It waits for what makes it smaller,
+        // a merge of its vnode or the end of a window.
+        let (taken, too_large): (Vec<_>, Vec<_>) =
+            proposals.partition(|proposal| proposal.bytes.len() <= ENTRY_BYTES_MAX);
+        for Proposal { vnode, changes, .. } in too_large {
+            self.publishing.waiting.extend(changes.into_iter().map(|change| Edit { vnode, change }));
+        }
+        self.publishing.proposals = taken;
+        if !self.publishing.proposals.is_empty() {
+            self.compare_and_set();
+        }
     }
 
     fn compare_and_set(&mut self) {
@@ -101,7 +125,7 @@ impl Worker {
             iris_store::Change {
                 key: directory::key(proposal.vnode),
                 expected,
-                bytes: proposal.entry.encode(),
+                bytes: proposal.bytes.clone(),
             }
         };
         let changes = self.publishing.proposals.iter().map(change).collect();
@@ -140,8 +164,7 @@ impl Worker {
             let value = found.get(&directory::key(proposal.vnode));
             let is = |version: Version| value.is_some_and(|value| value.version == version);
             are_unset &= is(version);
-            are_set &=
-                is(Version(version.0 + 1)) && value.is_some_and(|one| one.bytes == proposal.entry.encode());
+            are_set &= is(Version(version.0 + 1)) && value.is_some_and(|one| one.bytes == proposal.bytes);
         }
         match (are_set, are_unset) {
             (true, _) => self.adopt(),
@@ -160,9 +183,12 @@ impl Worker {
         self.issue_loads();
         let next_call = self.next_call();
         for proposal in std::mem::take(&mut self.publishing.proposals) {
-            let Proposal { vnode, entry, start_bytes, changes, garbage } = proposal;
+            let Proposal { vnode, entry, start_bytes, changes, garbage, .. } = proposal;
             if changes.iter().any(|change| change.merged.is_some()) {
                 self.merging.published(vnode);
+            }
+            if changes.iter().any(|change| change.expires) {
+                self.expiring.published(vnode);
             }
             self.merging.look_at(vnode);
             let built: Vec<BuiltRun> = changes.iter().flat_map(built_of).cloned().collect();
@@ -188,6 +214,7 @@ impl Worker {
             }
         }
         self.recount_dirty();
+        self.count_indexes();
         self.flush_published();
         self.trim_log();
     }
@@ -195,6 +222,12 @@ impl Worker {
     /// What a flush adds to a frozen table is not counted when it is added.
     fn recount_dirty(&mut self) {
         self.dirty_bytes = self.vnodes.iter().flatten().map(Hosted::dirty_bytes).sum();
+    }
+
+    /// Every run has a word in it, so this is not for every turn. Indexes that reads load count from the next change on.
+    pub(crate) fn count_indexes(&mut self) {
+        let indexes = self.vnodes.iter().flatten().map(|hosted| hosted.runs.index_bytes() as u64);
+        self.statistics.index_bytes = indexes.sum();
     }
 
     /// Gives back what of the log no vnode needs.
@@ -216,9 +249,11 @@ impl Worker {
 
     /// Drops runs that no manifest names and no reader can hold.
     pub(crate) fn drop_garbage(&mut self) {
-        if self.publishing.garbage.is_empty() {
+        let is_early = self.publishing.drop_at.is_some_and(|at| at > self.mono);
+        if self.publishing.garbage.is_empty() || is_early {
             return;
         }
+        self.publishing.drop_at = None;
         let oldest = self.readers.first().copied();
         let is_held = |first_free: CallId| oldest.is_some_and(|oldest| oldest < first_free);
         let (held, free): (Vec<_>, Vec<_>) =
@@ -226,7 +261,23 @@ impl Worker {
         self.publishing.garbage = held;
         let names: Vec<RunName> = free.into_iter().flat_map(|(_, names)| names).collect();
         if !names.is_empty() {
-            self.call(Work::DropRuns(names), Context::DropRuns);
+            self.drop_runs(names);
+        }
+    }
+
+    pub(crate) fn drop_runs(&mut self, names: Vec<RunName>) {
+        self.call(Work::DropRuns(names.clone()), Context::DropRuns(names));
+    }
+
+    /// What could not be dropped is garbage for a while longer, not until the next start.
+    pub(crate) fn runs_dropped(&mut self, names: Vec<RunName>, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {}
+            Err(StoreError::Poisoned(what)) => self.stop(StopReason::Poisoned(what)),
+            Err(_) => {
+                self.publishing.garbage.push((self.next_call(), names));
+                self.publishing.drop_at = Some(self.mono.plus_millis(DROP_RETRY_MS));
+            }
         }
     }
 }
@@ -258,5 +309,83 @@ fn propose(hosted: &Hosted, log: iris_types::LogId, changes: Vec<Change>) -> Pro
         }
     }
     let entry = Entry { epoch: hosted.epoch, log, start, forgotten, manifest };
-    Proposal { vnode: hosted.id, entry, start_bytes, changes, garbage }
+    let bytes = entry.encode();
+    Proposal { vnode: hosted.id, entry, bytes, start_bytes, changes, garbage }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use iris_tables::{RunMeta, RunSet, Table, Window};
+    use iris_types::Epoch;
+    use iris_types::placement::VnodeCount;
+
+    use super::*;
+    use crate::{Output, Placement, WorkerConfig, WorkerIndex, WorkerLimits};
+
+    fn worker() -> Worker {
+        let config = WorkerConfig {
+            vnodes: VnodeCount::new(2).unwrap(),
+            placement: Placement::spread(1),
+            index: WorkerIndex(0),
+            limits: WorkerLimits::default(),
+            seed: [1; 32],
+        };
+        let mut worker = Worker::new(config, Timestamp(1), Monotonic(1));
+        for (vnode, place) in (0..).zip(&mut worker.vnodes) {
+            let runs = RunSet::open(Manifest::default());
+            *place = Some(Hosted::new(VnodeId(vnode), Epoch(1), Version(1), Position(1), runs));
+        }
+        worker.outputs.clear();
+        worker
+    }
+
+    fn added(vnode: u16, runs: u32) -> Edit {
+        let built = |number: u32| {
+            let mut name = [0; 16];
+            name[..4].copy_from_slice(&number.to_be_bytes());
+            let meta = RunMeta {
+                name: RunName(name),
+                table: Table::Head,
+                window: Window(0),
+                level: 0,
+                age: number.into(),
+                blocks: 1,
+                bytes: 1,
+                rows: 1,
+            };
+            BuiltRun { meta, blocks: Vec::new() }
+        };
+        Edit {
+            vnode: VnodeId(vnode),
+            change: Change { added: (0..runs).map(built).collect(), ..Change::default() },
+        }
+    }
+
+    /// Keys of the compare-and-sets that a worker asked for.
+    fn asked(worker: &mut Worker) -> Vec<String> {
+        worker.publish();
+        let keys = |output| match output {
+            Output::Call { call: crate::Call(Work::CompareAndSet(changes)), .. } => changes,
+            _ => Vec::new(),
+        };
+        worker.outputs.drain(..).flat_map(keys).map(|change: iris_store::Change| change.key).collect()
+    }
+
+    #[test]
+    fn an_entry_that_is_too_large_keeps_no_other_from_being_stored() {
+        let mut worker = worker();
+        worker.publishing.push(added(0, 100_000));
+        worker.publishing.push(added(1, 1));
+        assert_eq!(asked(&mut worker), [directory::key(VnodeId(1))]);
+        worker.published(Ok(Compared::Set));
+        assert_eq!(asked(&mut worker), [""; 0]);
+        assert!(!worker.publishing.is_idle(), "the large one is not forgotten");
+        // It goes along with what makes it smaller.
+        let dropped = added(0, 99_000).change.added.into_iter().map(|built| built.meta.name).collect();
+        let change = Change { dropped, ..Change::default() };
+        worker.publishing.push(Edit { vnode: VnodeId(0), change });
+        assert_eq!(asked(&mut worker), [directory::key(VnodeId(0))]);
+    }
 }

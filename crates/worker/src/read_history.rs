@@ -13,10 +13,12 @@ impl Worker {
     pub(crate) fn read_history(&mut self, caller: Caller, read: ReadHistory) {
         let (lower, higher) = crate::send_message::ordered(&caller.user, &read.with);
         let side = if caller.user == lower { Side::Lower } else { Side::Higher };
-        let slot = self.ensure_conversation(&lower, &higher);
-        let Some(slot) = slot.filter(|_| self.has_room_to_wait()) else {
-            let code = if slot.is_some() { ErrorCode::Busy } else { ErrorCode::Unavailable };
-            return self.refuse(&caller, code, Stamp::default());
+        // What finds no room to wait begins no load.
+        if !self.has_room_to_wait() {
+            return self.refuse(&caller, ErrorCode::Busy, Stamp::default());
+        }
+        let Some(slot) = self.ensure_conversation(&lower, &higher) else {
+            return self.refuse(&caller, ErrorCode::Unavailable, Stamp::default());
         };
         self.enqueue(slot, caller, side, ConversationCommand::ReadHistory(read));
         self.pump_conversation(slot);

@@ -57,8 +57,9 @@ impl Worker {
         let Some(slot) = self.user_slot_mut(user) else { return };
         let is_ended = |session: &crate::state::Session| session.device == *device;
         let Some(place) = slot.sessions.iter().position(is_ended) else { return };
+        let before = slot.sessions.len();
         let session = slot.sessions.swap_remove(place).id;
-        self.statistics.sessions = self.statistics.sessions.saturating_sub(1);
+        self.count_sessions(before, before - 1);
         self.ended.insert(session);
         self.say(Output::Close { session, code: ErrorCode::DeviceRevoked });
     }

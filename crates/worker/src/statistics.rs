@@ -28,6 +28,8 @@ pub struct Statistics {
     pub state_bytes: u64,
     pub sessions: u64,
     pub waiting: u64,
+    /// Bytes of indexes and filters of runs in memory, as of the last change of runs (gauge).
+    pub index_bytes: u64,
     /// Bytes of the own log behind the oldest `start` (gauge).
     pub log_tail_bytes: u64,
     /// From arrival of a request that changes something to its chunk durable.

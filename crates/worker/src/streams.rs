@@ -62,9 +62,13 @@ impl Worker {
         match self.route(source, destination, user) {
             Route::Near(slot) => self.append_entry(destination, slot, message, None, stamp),
             Route::Shortcut(slot) => {
-                let position = self.hosted_mut(source)?.outgoing.entry(destination).or_default().pass()?;
+                let outgoing = self.hosted_mut(source)?.outgoing.entry(destination).or_default();
+                // Their confirm is no news any more when it comes.
+                let confirms = !outgoing.queue.is_empty();
+                let position = outgoing.pass()?;
+                let mark = confirms.then_some(Mark::Confirmed(source, destination, position));
                 let event = Event::Stream { destination, last: position, confirmed: position };
-                self.commit(source, event, None);
+                self.commit(source, event, mark);
                 self.links.unsent.remove(&(source, destination));
                 self.links.unconfirmed.remove(&(source, destination));
                 self.statistics.shortcuts += 1;

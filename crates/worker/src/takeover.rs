@@ -1,5 +1,6 @@
 //! A start is a take-over: prove that the own log takes chunks, seal what others wrote, write its tail as runs,
-//! claim the vnodes, serve. Every step may be repeated after a crash.
+//! claim the vnodes, serve. Where an operator cut a log, its vnodes are joined again first. Every step may be
+//! repeated after a crash.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use iris_vnode::codec::Malformed;
 use iris_vnode::rows;
 use iris_vnode::streams::{Incoming, Outgoing};
 
-use crate::call::{Outcome, Recover, StreamRows, Survey, Tail, Tenure, Work};
+use crate::call::{Mend, MendVnode, Outcome, Recover, StreamRows, Survey, Tail, Tenure, Work};
 use crate::directory::{self, Entry};
 use crate::hosted::Hosted;
 use crate::worker::{Context, Phase, Worker};
@@ -36,6 +37,8 @@ pub(crate) struct Takeover {
     garbage: Vec<RunName>,
     /// Logs that an operator cut.
     cut: BTreeSet<LogId>,
+    /// Why the start is given up.
+    refused: Option<Refused>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +50,13 @@ enum Step {
     Surveying,
     Sealing,
     Recovering,
+    /// After an operator cut a log.
+    Mending,
     Checking,
     Claiming,
     LoadingStreams,
+    /// The start is refused: the own log, which nobody needs, is sealed and trimmed before that is said.
+    GivingUp,
 }
 
 /// Why a start is refused.
@@ -81,12 +88,37 @@ impl Worker {
     pub(crate) fn takeover_done(&mut self, outcome: Outcome) {
         let Phase::Starting(takeover) = std::mem::replace(&mut self.phase, Phase::Serving) else { return };
         let mut takeover = *takeover;
+        if takeover.step == Step::GivingUp {
+            return self.give_up(takeover, outcome);
+        }
+        let has_log = takeover.has_log();
         let next = self.takeover_step(&mut takeover, outcome);
         match next {
             Ok(true) => {}
             Ok(false) => self.phase = Phase::Starting(Box::new(takeover)),
+            Err(why) if has_log => {
+                (takeover.step, takeover.refused) = (Step::GivingUp, Some(why));
+                self.phase = Phase::Starting(Box::new(takeover));
+                self.call(Work::Seal(vec![self.log.id]), Context::Takeover);
+            }
             Err(why) => self.stop(StopReason::StartRefused(why)),
         }
+    }
+
+    /// Gives back what the own log takes, so that a server that is started again and again does not fill the disk.
+    /// It holds the proof and nothing else; should a claim have got through after all, there is nothing to replay.
+    fn give_up(&mut self, takeover: Takeover, outcome: Outcome) {
+        let end = match outcome {
+            Outcome::Sealed(Ok(ends)) => ends.first().copied(),
+            // Trimmed, or something failed: the reason to stop is the one before.
+            _ => None,
+        };
+        if let Some(end) = end {
+            self.phase = Phase::Starting(Box::new(takeover));
+            let before = Position(end.last.0.saturating_add(1));
+            return self.call(Work::Trim { log: self.log.id, before }, Context::Takeover);
+        }
+        self.stop(StopReason::StartRefused(takeover.refused.unwrap_or_default()));
     }
 
     /// Takes one result and starts the next step; true when the start is finished.
@@ -106,6 +138,11 @@ impl Worker {
             }
             (Step::Recovering, Outcome::Recovered(result)) => {
                 self.recovered(takeover, &result.map_err(|error| text(&error))?);
+                if takeover.names_cut().is_some() { self.mend(takeover) } else { self.host(takeover) }
+            }
+            (Step::Mending, Outcome::Recovered(result)) => {
+                self.recovered(takeover, &result.map_err(|error| text(&error))?);
+                self.host(takeover);
             }
             (Step::Checking, Outcome::Checked(result)) => {
                 result.map_err(|error| text(&error))?;
@@ -142,6 +179,11 @@ impl Worker {
             } else {
                 takeover.foreign.insert(entry.log);
             }
+        }
+        if let Some(log) = takeover.names_cut().filter(|_| !is_alone) {
+            return Err(format!(
+                "log {log} was cut by an operator: start once with one worker, which joins its vnodes"
+            ));
         }
         // A first start that ended early leaves all vnodes of a worker, or none.
         let held = self.config.vnodes.all().filter(|vnode| self.holds(*vnode)).count();
@@ -193,6 +235,7 @@ impl Worker {
             }
         }
         self.check_strays(takeover)?;
+        self.trim_proofs(takeover);
         takeover.step = Step::Recovering;
         if is_planted(Bug::TailNotReplayed) {
             tails.clear();
@@ -219,6 +262,20 @@ impl Worker {
         Ok(())
     }
 
+    /// Starts that ended early leave logs with a proof or less. They go now and not when this start has succeeded:
+    /// it may end early, too.
+    fn trim_proofs(&mut self, takeover: &mut Takeover) {
+        let named: BTreeSet<LogId> = takeover.entries.values().map(|(_, entry)| entry.log).collect();
+        let is_proof = |log: &LogId, end: &LogEnd| {
+            end.last <= Position(1) && !named.contains(log) && !takeover.foreign.contains(log)
+        };
+        let proofs: Vec<_> = takeover.ends.extract_if(.., |log, end| is_proof(log, end)).collect();
+        for (log, end) in proofs {
+            let before = Position(end.last.0.saturating_add(1));
+            self.call(Work::Trim { log, before }, Context::Trim);
+        }
+    }
+
     fn recovered(&mut self, takeover: &mut Takeover, written: &[(VnodeId, RunMeta)]) {
         let mut added: BTreeMap<VnodeId, Vec<RunMeta>> = BTreeMap::new();
         for (vnode, meta) in written {
@@ -227,11 +284,33 @@ impl Worker {
         self.statistics.runs += written.len() as u64;
         let hosted: Vec<VnodeId> = self.config.vnodes.all().filter(|vnode| self.holds(*vnode)).collect();
         for vnode in hosted {
-            let old =
-                takeover.entries.get(&vnode).map(|(_, entry)| entry.manifest.clone()).unwrap_or_default();
+            let named = takeover.entries.get(&vnode).map(|(_, entry)| &entry.manifest);
+            let old = takeover.manifests.get(&vnode).or(named).cloned().unwrap_or_default();
             let manifest = old.change(&[], added.remove(&vnode).unwrap_or_default());
             takeover.manifests.insert(vnode, manifest);
         }
+    }
+
+    fn mend(&mut self, takeover: &mut Takeover) {
+        let vnode = |(vnode, manifest): (&VnodeId, &Manifest)| {
+            let (_, entry) = takeover.entries.get(vnode)?;
+            let end = takeover.ends.get(&entry.log).map_or(Position::ZERO, |end| end.last);
+            Some(MendVnode {
+                vnode: *vnode,
+                runs: RunSet::open(manifest.clone()),
+                log: entry.log,
+                reached: entry.start.max(end),
+                is_cut: takeover.cut.contains(&entry.log),
+            })
+        };
+        let vnodes = takeover.manifests.iter().filter_map(vnode).collect();
+        takeover.step = Step::Mending;
+        let (count, names) = (self.config.vnodes, self.names.branch());
+        self.call(Work::Mend(Mend { vnodes, count, names }), Context::Takeover);
+    }
+
+    /// Every run of the vnodes is written.
+    fn host(&mut self, takeover: &mut Takeover) {
         let sets = |(vnode, manifest): (&VnodeId, &Manifest)| (*vnode, RunSet::open(manifest.clone()));
         let sets: BTreeMap<VnodeId, RunSet> = takeover.manifests.iter().map(sets).collect();
         for (vnode, runs) in &sets {
@@ -284,6 +363,7 @@ impl Worker {
             unconfirmed.into_iter().for_each(|destination| self.resume_stream(vnode, destination));
             self.merging.look_at(vnode);
         }
+        self.count_indexes();
         self.say(Output::Ready);
         for (log, end) in &takeover.ends {
             if !takeover.foreign.contains(log) {
@@ -293,7 +373,7 @@ impl Worker {
         }
         if !takeover.garbage.is_empty() {
             let names = std::mem::take(&mut takeover.garbage);
-            self.call(Work::DropRuns(names), Context::DropRuns);
+            self.drop_runs(names);
         }
         Ok(())
     }
@@ -310,6 +390,12 @@ impl Takeover {
             Some((version, entry)) => (Epoch(entry.epoch.0 + 1), Version(version.0 + 1)),
             None => (Epoch(1), Version(1)),
         }
+    }
+
+    /// A log that an operator cut and that vnodes were in last: what they hold of it may differ.
+    fn names_cut(&self) -> Option<LogId> {
+        let own = self.entries.values().map(|(_, entry)| entry.log);
+        own.chain(self.foreign.iter().copied()).find(|log| self.cut.contains(log))
     }
 
     /// What the directory says of ids that nobody knows any more.

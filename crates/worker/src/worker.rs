@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::vec::Drain;
 
+use iris_store::StoreError;
 use iris_types::request::{Request, SessionId};
-use iris_types::{ConversationId, ErrorCode, Monotonic, Timestamp, UserId, VnodeId};
+use iris_types::{ConversationId, ErrorCode, Monotonic, RunName, Timestamp, UserId, VnodeId};
 use iris_vnode::{Map, Nonces};
 
 use crate::acknowledge::Noted;
 use crate::call::{Call, CallId, CallResult, Outcome, Work};
 use crate::chunk::OwnLog;
 use crate::evict::Hands;
+use crate::expire::Expiring;
 use crate::flush::Flushing;
 use crate::hosted::Hosted;
 use crate::loading::{Loading, Target};
@@ -51,6 +53,7 @@ pub struct Worker {
     pub(crate) links: Links,
     pub(crate) flush: Flushing,
     pub(crate) merging: Merging,
+    pub(crate) expiring: Expiring,
     pub(crate) publishing: Publishing,
     pub(crate) dirty_bytes: usize,
     /// Safe mode as the driver says it.
@@ -91,7 +94,7 @@ pub(crate) enum Context {
     Publish,
     PublishInDoubt,
     Trim,
-    DropRuns,
+    DropRuns(Vec<RunName>),
     Discard,
 }
 
@@ -123,6 +126,7 @@ impl Worker {
             links: Links::default(),
             flush: Flushing::new(mono, config.limits.flush_interval_ms),
             merging: Merging::new(mono),
+            expiring: Expiring::new(now, mono),
             publishing: Publishing::default(),
             dirty_bytes: 0,
             safe_mode: false,
@@ -176,7 +180,10 @@ impl Worker {
     pub fn deadline(&self) -> Option<Monotonic> {
         let deadlines = [
             self.chunk_deadline(),
-            self.noted.deadline(self.config.limits.acknowledge_interval_ms),
+            // They wait for room in the log, and its next commit begins a turn.
+            self.noted
+                .deadline(self.config.limits.acknowledge_interval_ms)
+                .filter(|_| !self.log.is_full(&self.config.limits)),
             self.link_deadline(),
             self.flush_deadline(),
             self.merging.deadline().filter(|_| self.is_serving()),
@@ -307,8 +314,12 @@ impl Worker {
             (Context::Expire, Outcome::Expired(result)) => self.expired(result),
             (Context::Publish, Outcome::Compared(result)) => self.published(result),
             (Context::PublishInDoubt, Outcome::Directory(result)) => self.publish_resolved(result),
-            // Housekeeping: what was not done is done another time.
-            (Context::Trim | Context::DropRuns | Context::Discard, Outcome::Done(_)) => {}
+            (Context::DropRuns(names), Outcome::Done(result)) => self.runs_dropped(names, result),
+            (Context::Trim, Outcome::Done(Err(StoreError::Poisoned(what)))) => {
+                self.stop(StopReason::Poisoned(what));
+            }
+            // The next trim goes further.
+            (Context::Trim | Context::Discard, Outcome::Done(_)) => {}
             (context, _) => self.stop(StopReason::Defect(format!("a wrong result for {context:?}"))),
         }
     }

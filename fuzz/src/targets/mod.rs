@@ -10,7 +10,9 @@ mod rows;
 mod runs;
 mod server_session;
 mod token;
+mod upgrade;
 mod vectors;
+mod websocket;
 
 use crate::Target;
 
@@ -20,6 +22,8 @@ pub const ALL: &[Target] = &[
     Target { name: "server_frames", run: frames::run_server, seeds: frames::server_seeds },
     Target { name: "server_session", run: server_session::run, seeds: server_session::seeds },
     Target { name: "client_session", run: client_session::run, seeds: client_session::seeds },
+    Target { name: "upgrade", run: upgrade::run, seeds: upgrade::seeds },
+    Target { name: "websocket", run: websocket::run, seeds: websocket::seeds },
     Target { name: "events", run: events::run, seeds: events::seeds },
     Target { name: "rows", run: rows::run, seeds: rows::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },

@@ -29,11 +29,13 @@ const NAMES: &[&str] = &[
 ];
 /// Libraries that are pure themselves, or used in a pure way.
 const LIBRARIES: &[&str] = &[
+    "base64",
     "bytes",
     "thiserror",
     "crc32c",
     "foldhash",
     "fastrand",
+    "sha1",
     "sha2",
     "uuid",
     "serde",

@@ -4,21 +4,20 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 pub(crate) mod server;
+mod told;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use iris_client_core::{
-    ClientCore, ClientEvent, Config, Mark, MemoryDatabase, NewMessage, Now, Outcome, Output, SendNumber,
-    StoreOperation, StoreToken,
+    ClientCore, ClientEvent, Config, MemoryDatabase, NewMessage, Now, Output, SendNumber, StoreOperation,
+    StoreToken,
 };
 use iris_protocol::Versions;
 use iris_protocol::server::{ServerConfig, ServerConnection, ServerEvent};
 use iris_types::request::{Answer, RequestId};
-use iris_types::{
-    Body, BodyKind, DeviceId, InboxEntry, MessageId, Monotonic, Offset, Refusal, Seq, Timestamp, UserId,
-};
+use iris_types::{Body, BodyKind, DeviceId, InboxEntry, Monotonic, Refusal, Timestamp, UserId};
 use server::Server;
 
 /// 2026-01-01 00:00:00 UTC.
@@ -102,7 +101,13 @@ pub(crate) struct World {
     pub(crate) login_times: Vec<Timestamp>,
     /// Nobody can connect.
     pub(crate) is_down: bool,
+    /// So many requests are decided next without a word about it.
+    pub(crate) holds_decisions: usize,
+    held: Vec<Decision>,
 }
+
+/// A device, the request that it made, its answer, and what is pushed with it.
+type Decision = (usize, RequestId, Option<Answer>, Vec<(UserId, Arc<InboxEntry>)>);
 
 impl World {
     pub(crate) fn new(versions: Versions) -> Self {
@@ -120,6 +125,8 @@ impl World {
             nonces: Vec::new(),
             login_times: Vec::new(),
             is_down: false,
+            holds_decisions: 0,
+            held: Vec::new(),
         }
     }
 
@@ -397,10 +404,25 @@ impl World {
             }
             ServerEvent::Request { id, request } => {
                 let (answer, pushes) = self.server.handle(&user, &name, request);
-                self.answer(at, id, answer);
-                self.push(&pushes);
+                self.held.push((at, id, answer, pushes));
+                match self.holds_decisions.checked_sub(1) {
+                    Some(rest) => self.holds_decisions = rest,
+                    None => self.tell(self.held.len() - 1),
+                }
             }
             ServerEvent::Close => {}
+        }
+    }
+
+    /// Tells what was decided and held.
+    pub(crate) fn tell_held(&mut self) {
+        self.tell(0);
+    }
+
+    fn tell(&mut self, from: usize) {
+        for (at, id, answer, pushes) in self.held.split_off(from) {
+            self.answer(at, id, answer);
+            self.push(&pushes);
         }
     }
 
@@ -420,66 +442,6 @@ impl World {
         assert!(next > self.now, "a deadline that nothing happens at");
         self.pass_ms(next.millis_since(self.now));
         true
-    }
-}
-
-impl Device {
-    /// The messages shown, as (sender, text), in order.
-    pub(crate) fn shown(&self) -> Vec<String> {
-        let line = |event: &ClientEvent| match event {
-            ClientEvent::Message { message, .. } => {
-                Some(format!("{}: {}", message.from, message.body.as_text().unwrap_or("?")))
-            }
-            ClientEvent::Gap { first, last } => Some(format!("gap {first}-{last}")),
-            _ => None,
-        };
-        self.events.iter().filter_map(line).collect()
-    }
-
-    /// The outcomes told, by send number.
-    pub(crate) fn outcomes(&self) -> Vec<(SendNumber, Outcome)> {
-        let outcome = |event: &ClientEvent| match event {
-            ClientEvent::Settled(settled) => Some((settled.number, settled.outcome)),
-            _ => None,
-        };
-        self.events.iter().filter_map(outcome).collect()
-    }
-
-    pub(crate) fn seqs_sent(&self) -> Vec<Seq> {
-        let seq = |(_, outcome)| if let Outcome::Sent { seq, .. } = outcome { Some(seq) } else { None };
-        self.outcomes().into_iter().filter_map(seq).collect()
-    }
-
-    pub(crate) fn count(&self, wanted: impl Fn(&ClientEvent) -> bool) -> usize {
-        self.events.iter().filter(|event| wanted(event)).count()
-    }
-
-    pub(crate) fn take(&mut self, mark: Mark) {
-        self.core.handed_over(mark);
-    }
-
-    pub(crate) fn ids_unsent(&self) -> Vec<Option<MessageId>> {
-        self.database.restored().unsent.iter().map(|unsent| unsent.id).collect()
-    }
-
-    pub(crate) fn cursor(&self) -> Offset {
-        self.database.restored().cursor
-    }
-
-    pub(crate) const fn stores_seen(&self) -> usize {
-        self.stores_seen
-    }
-
-    pub(crate) const fn events_seen(&self) -> usize {
-        self.events_seen
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.stores.is_empty() && self.connect_at.is_none()
-    }
-
-    fn is_synced(&self, server: &Server) -> bool {
-        self.cursor() == server.last(&self.user)
     }
 }
 

@@ -3,6 +3,7 @@
 //! "data_corrupt", or all that users can see is as it was. The last acknowledged frame is no exception.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cut;
 mod quarantine;
 mod server;
 mod view;

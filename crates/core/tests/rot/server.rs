@@ -21,7 +21,7 @@ pub(crate) const KEYS: &str = "keys";
 /// Some day in 2026, at noon.
 pub(crate) const NOON: u64 = (20_500 * 24 + 12) * 3_600_000;
 const MASTER: [u8; 32] = [0x4d; 32];
-const VNODES: u32 = 2;
+pub(crate) const VNODES: u32 = 2;
 
 /// Why there is no server.
 #[derive(Debug)]
@@ -151,10 +151,14 @@ impl Server {
     /// Lets time pass, in which everything that gathers is decided, flushed, merged.
     pub(crate) fn settle(&mut self) {
         for ms in [limits().acknowledge_interval_ms, limits().flush_interval_ms, 10_000] {
-            self.now += ms;
-            self.tell(Input::Tick);
-            self.run();
+            self.pass(ms);
         }
+    }
+
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.now += ms;
+        self.tell(Input::Tick);
+        self.run();
     }
 
     /// Why the worker stopped, if it did.

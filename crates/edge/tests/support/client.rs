@@ -195,6 +195,25 @@ impl Client {
         }
     }
 
+    /// Asks without reading a single answer until the server reads no further: then it owes as much as it may.
+    pub fn ask_until_read_no_further(&mut self, world: &World) {
+        self.stream.socket.set_nonblocking(true).unwrap();
+        #[allow(clippy::disallowed_methods, reason = "a test waits only so long")]
+        let began = std::time::Instant::now();
+        while world.edge.statistics().reading_paused == 0 {
+            assert!(began.elapsed() < PATIENCE, "still read");
+            if self.stream.tls.wants_write() {
+                let _ = self.stream.tls.write_tls(&mut self.stream.socket);
+                continue;
+            }
+            (0..1_000).for_each(|_| self.machine.ping(Monotonic(0)));
+            let mut out = Vec::new();
+            self.machine.transmit(&mut out);
+            self.stream.tls.writer().write_all(&out).unwrap();
+        }
+        self.stream.socket.set_nonblocking(false).unwrap();
+    }
+
     /// The next event; `None` when the server closed without another word.
     pub fn next(&mut self) -> Option<ClientEvent> {
         while self.events.is_empty() {

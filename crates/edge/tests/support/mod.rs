@@ -18,8 +18,8 @@ use rustls_pki_types::CertificateDer;
 pub use self::client::Client;
 pub use self::core::FakeCore;
 
-/// How long a test waits for anything.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for anything: far longer than a busy machine takes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const START: Timestamp = Timestamp(1_800_000_000_000);
 
 /// A clock that stands still until it is moved.
@@ -67,6 +67,16 @@ impl World {
         protocol: ServerConfig,
         wrap: impl FnOnce(Arc<FakeCore>) -> Arc<dyn CoreLink>,
     ) -> Self {
+        Self::bounded(usize::MAX, event_loops, protocol, wrap)
+    }
+
+    /// With so many connections at most.
+    pub fn bounded(
+        connections_max: usize,
+        event_loops: u16,
+        protocol: ServerConfig,
+        wrap: impl FnOnce(Arc<FakeCore>) -> Arc<dyn CoreLink>,
+    ) -> Self {
         let (authority, tls) = material();
         let inboxes = EdgeInbox::for_loops(event_loops).unwrap();
         let core = Arc::new(FakeCore::new(inboxes.clone()));
@@ -79,6 +89,7 @@ impl World {
             token_check: Arc::new(|bytes, now| token::verify(&secret(), bytes, now)),
             protocol: Arc::new(protocol),
             clock: clock.clone(),
+            connections_max,
         };
         let edge = Edge::start(config, wrap(core.clone())).unwrap();
         Self { edge, core, clock, authority }
@@ -97,6 +108,14 @@ impl World {
     pub fn advance(&self, millis: u64) {
         self.clock.advance(millis);
         self.edge.wake();
+    }
+
+    /// Moves the clock, and waits until the only loop has taken a whole turn at the new time.
+    pub fn advance_and_look(&self, millis: u64) {
+        self.clock.advance(millis);
+        let turns = self.edge.statistics().turns;
+        // The turn that is running may have read the clock before it was moved.
+        self.wait_for("another turn", |statistics| statistics.turns >= turns + 2);
     }
 
     /// Waits until the statistics are as wanted.

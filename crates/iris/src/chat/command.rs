@@ -44,6 +44,8 @@ pub(crate) enum BadCommand {
     Body(#[from] InvalidBody),
     #[error("before and after exclude each other")]
     TwoDirections,
+    #[error("ref: at most {0} bytes as JSON, for it is kept with the message")]
+    Reference(usize),
 }
 
 #[derive(Deserialize)]

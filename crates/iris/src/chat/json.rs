@@ -8,7 +8,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use iris_client::{
     Client, ClientError, ClientEvent, DeviceLabel, DeviceSummary, Event, Events, HistoryFrom,
-    HistoryQuestion, InboxMessage, NewMessage, Outcome, QueryNumber, Refusal, Settled,
+    HistoryQuestion, InboxMessage, NewMessage, Outcome, QueryNumber, Refusal, SendError, Settled,
 };
 use iris_types::message::InvalidBody;
 use iris_types::{BodyKind, ErrorCode};
@@ -99,6 +99,10 @@ async fn act(client: &Client, writer: &mut Writer, line: Line) -> Result<bool> {
 fn refused(writer: &Writer, error: Option<ClientError>, reference: Option<Value>) -> Result<bool> {
     match error {
         None => Ok(false),
+        Some(ClientError::Send(SendError::ReferenceTooLong(bytes))) => {
+            writer.bad_line(&BadCommand::Reference(bytes), reference)?;
+            Ok(false)
+        }
         Some(ClientError::Send(_) | ClientError::Query(_)) => {
             let busy = Refusal::after(ErrorCode::Busy, 1_000);
             writer.error(busy, Fields { reference, ..Fields::default() })?;

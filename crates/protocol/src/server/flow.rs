@@ -39,8 +39,10 @@ pub(super) struct Flow {
     last: Offset,
     /// The highest offset heard of: a page that ends before it is not the last.
     heard_of: Offset,
-    /// The highest acknowledgement of something given that was passed on.
+    /// The highest acknowledgement of something that exists that was passed on.
     acknowledged: Offset,
+    /// The acknowledgement that was passed on and is ahead, so that the core has to refuse it; 0: none.
+    refusable: Offset,
     window: Window,
 }
 
@@ -67,6 +69,7 @@ impl Flow {
             last: Offset::ZERO,
             heard_of: Offset::ZERO,
             acknowledged: Offset::ZERO,
+            refusable: Offset::ZERO,
             window: Window::default(),
         }
     }
@@ -114,6 +117,7 @@ impl Flow {
     /// Entries up to here are gone: the page goes on behind them.
     pub(super) fn skip_gap(&mut self, last: Offset) {
         self.last = last;
+        self.heard_of = self.heard_of.max(last);
     }
 
     /// Whether an entry of a page is the next one. A hole that nobody explained is not passed on.
@@ -155,7 +159,22 @@ impl Flow {
         Verdict::Give
     }
 
-    /// The device has everything up to here, which is not more than it was given.
+    /// Whether nobody has heard of an entry that far: the core will refuse to take it as acknowledged.
+    pub(super) fn is_ahead(&self, up_to: Offset) -> bool {
+        up_to > self.heard_of
+    }
+
+    /// Whether to pass on an acknowledgement that is ahead. One at a time waits for its refusal: those behind it
+    /// would only be told the same.
+    pub(super) fn acknowledge_ahead(&mut self, up_to: Offset) -> bool {
+        let one_waits = self.is_ahead(self.refusable);
+        if !one_waits {
+            self.refusable = up_to;
+        }
+        !one_waits
+    }
+
+    /// The device has everything up to here, which is not more than there is.
     pub(super) fn acknowledge(&mut self, up_to: Offset) -> Acknowledged {
         let is_news = up_to > self.acknowledged;
         self.acknowledged = self.acknowledged.max(up_to);
@@ -173,6 +192,7 @@ impl Flow {
     /// The core refused an acknowledgement: the same one is news again.
     pub(super) fn forget_acknowledged(&mut self) {
         self.acknowledged = Offset::ZERO;
+        self.refusable = Offset::ZERO;
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
@@ -181,6 +201,7 @@ impl Flow {
 
     fn give(&mut self, offset: Offset, bytes: usize) {
         self.last = offset;
+        self.heard_of = self.heard_of.max(offset);
         self.window.add(bytes);
     }
 }
@@ -252,6 +273,19 @@ mod tests {
         assert_eq!(flow.push(Offset(1), 0, true, &limits), Verdict::Give);
         assert_eq!(flow.push(Offset(2), 0, true, &limits), Verdict::Give);
         assert_eq!(flow.push(Offset(3), 0, true, &limits), Verdict::Stop, "entries");
+    }
+
+    #[test]
+    fn one_acknowledgement_ahead_waits_for_its_refusal() {
+        let mut flow = live_at(5);
+        assert!(!flow.is_ahead(Offset(5)) && flow.is_ahead(Offset(6)));
+        assert!(flow.acknowledge_ahead(Offset(6)));
+        assert!(!flow.acknowledge_ahead(Offset(7)));
+        flow.forget_acknowledged();
+        assert!(flow.acknowledge_ahead(Offset(7)));
+        // It was none after all, so no refusal comes.
+        flow.push(Offset(9), 1, true, &ServerLimits::default());
+        assert!(flow.acknowledge_ahead(Offset(10)));
     }
 
     #[test]

@@ -235,6 +235,12 @@ impl ServerConnection {
         Some(self.version).filter(|version| *version != 0)
     }
 
+    /// Whether an acknowledgement will be refused, because nobody has heard of an entry that far.
+    #[must_use]
+    pub fn is_ahead(&self, up_to: Offset) -> bool {
+        self.flow.is_ahead(up_to)
+    }
+
     /// Bytes on the heap, for the memory account; the machine itself is `size_of::<Self>()`.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {

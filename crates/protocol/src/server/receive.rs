@@ -1,7 +1,7 @@
 //! The client's frames, checked against the state of the connection.
 
 use iris_types::limits::{
-    BUSY_RETRY_AFTER_MS, FRAME_PAYLOAD_BYTES_MAX, LOGIN_PAYLOAD_BYTES_MAX, PAGE_ITEMS_MAX,
+    BUSY_RETRY_AFTER_MS, FRAME_PAYLOAD_BYTES_MAX, LOGIN_PAYLOAD_BYTES_MAX, OUTPUT_BYTES_MAX, PAGE_ITEMS_MAX,
     PAGE_REQUESTS_IN_FLIGHT_MAX,
 };
 use iris_types::request::{ListConversations, ReadHistory, Request, RequestId};
@@ -63,7 +63,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     fn frame(&mut self, connection: &mut ServerConnection, opcode: u8, payload: &[u8]) {
-        // Before Hello there is no version; what only version 2 has is unknown then.
+        // Before Hello there is no version; what only version 2 has is unknown then, and wrong like all else.
         let frame = if opcode::is_in_version(opcode, connection.version) {
             ClientFrame::decode(opcode, payload)
         } else {
@@ -75,10 +75,7 @@ impl Turn<'_> {
             Err(DecodeError::UnknownOpcode(
                 opcode::SERVER_HELLO..=opcode::DONE | opcode::BATCH | opcode::HISTORY_BATCH,
             )) => connection.close(ErrorCode::WrongState),
-            Err(DecodeError::UnknownOpcode(unknown)) => {
-                let refused = Refused::of(RequestId(0), ErrorCode::UnknownOpcode);
-                Refused { opcode: Some(unknown), ..refused }.encode(connection.output.frames());
-            }
+            Err(DecodeError::UnknownOpcode(unknown)) => unknown_frame(connection, unknown),
             Err(DecodeError::Refused(refused)) => self.refused_frame(connection, opcode, refused),
             Err(DecodeError::Truncated | DecodeError::Tail | DecodeError::Value) => {
                 connection.close(ErrorCode::BadFrame);
@@ -187,11 +184,14 @@ impl Turn<'_> {
     }
 
     fn acknowledge(&mut self, connection: &mut ServerConnection, up_to: Offset) {
-        if up_to > connection.flow.last() {
-            // Likely refused: it must not hide an honest one of the same turn.
-            self.flush_acknowledged();
-            self.acknowledged = Some(up_to);
-            return self.flush_acknowledged();
+        if connection.flow.is_ahead(up_to) {
+            if connection.flow.acknowledge_ahead(up_to) {
+                // It will be refused: it must not hide an honest one of the same turn.
+                self.flush_acknowledged();
+                self.acknowledged = Some(up_to);
+                self.flush_acknowledged();
+            }
+            return;
         }
         let acknowledged = connection.flow.acknowledge(up_to);
         if acknowledged.is_news {
@@ -223,6 +223,18 @@ fn greet(connection: &mut ServerConnection, hello: ClientHello) {
     connection.version = version;
     connection.stage = Stage::Greeted;
     ServerHello { version, capabilities }.encode(connection.output.frames());
+}
+
+/// The answer is several times as long as the frame: nobody gets it before login, and nobody who does not read.
+fn unknown_frame(connection: &mut ServerConnection, unknown: u8) {
+    if connection.stage != Stage::Ready {
+        return connection.close(ErrorCode::WrongState);
+    }
+    if connection.output.len() > OUTPUT_BYTES_MAX {
+        return connection.close(Refusal::after(ErrorCode::Busy, BUSY_RETRY_AFTER_MS));
+    }
+    let refused = Refused::of(RequestId(0), ErrorCode::UnknownOpcode);
+    Refused { opcode: Some(unknown), ..refused }.encode(connection.output.frames());
 }
 
 /// Whether one more request may wait for its answer; refuses it otherwise.

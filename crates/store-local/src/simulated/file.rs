@@ -10,6 +10,7 @@ use crate::DiskError;
 #[derive(Clone, Default)]
 pub(super) struct Inode {
     now: Vec<u8>,
+    spoilt: bool,
     durable_length: usize,
     behind: BTreeMap<usize, Behind>,
 }
@@ -26,7 +27,14 @@ impl Inode {
         self.now.len() as u64
     }
 
+    pub(super) fn spoil(&mut self) {
+        self.spoilt = true;
+    }
+
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        if self.spoilt {
+            return Err(DiskError::Io("a bad sector".to_owned()));
+        }
         let from = usize::try_from(offset).map_err(|_| DiskError::Short)?;
         let to = from.checked_add(buffer.len()).ok_or(DiskError::Short)?;
         buffer.copy_from_slice(self.now.get(from..to).ok_or(DiskError::Short)?);

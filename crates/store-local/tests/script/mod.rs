@@ -44,7 +44,7 @@ pub(crate) fn body(log: LogId, at: u64) -> Vec<u8> {
     (0..length).map(|byte| (byte as u64 * 31 + at) as u8 ^ log.0[0]).collect()
 }
 
-fn run_name(number: u8) -> RunName {
+pub(crate) fn run_name(number: u8) -> RunName {
     RunName([number; 16])
 }
 
@@ -101,6 +101,26 @@ pub(crate) fn small_store(local: &LocalEngine, model: &mut Model) {
     local.prepare_segment().unwrap();
 }
 
+/// Three files of two runs, of which the second and larger part is dropped.
+pub(crate) fn put_pairs_and_drop_halves(local: &LocalEngine, model: &mut Model) {
+    let engine = &local.engine();
+    for first in [10, 20, 30] {
+        model.put(engine, &[first, first + 1, first + 2]).unwrap();
+        model.drop_runs(engine, &[first + 1, first + 2]).unwrap();
+    }
+}
+
+/// A chunk of one block.
+pub(crate) fn append_small(local: &LocalEngine, log: LogId, at: u64) {
+    let answer = local.engine().logs.append(log, Position(at), chunk(at), b"small");
+    assert_eq!(answer, Appended::Committed);
+}
+
+/// One run more.
+pub(crate) fn put_run(local: &LocalEngine, number: u8) {
+    local.engine().runs.put(&[run(number)]).unwrap();
+}
+
 /// What happens behind a copy of the small store.
 pub(crate) fn go_on(local: &LocalEngine, model: &mut Model) {
     let engine = &local.engine();
@@ -113,6 +133,11 @@ impl Model {
         engine.logs.create(log).ok()?;
         self.logs.insert(log, LogModel::default());
         Some(())
+    }
+
+    fn acknowledge(&mut self, log: LogId, last: u64) {
+        let model = self.logs.entry(log).or_default();
+        (model.acknowledged, model.asked) = (last, last);
     }
 
     fn append(&mut self, engine: &Engine, log: LogId, first: u64, last: u64) -> Option<()> {
@@ -284,9 +309,59 @@ pub(crate) fn fill_until_no_space(disk: &SimDisk, local: &LocalEngine) {
     assert_eq!(engine.logs.resolve(FIRST, Position(at), chunk(at)), Ok(iris_store::Resolved::Open));
     disk.set_capacity(None);
     assert_eq!(append(at), Appended::Committed);
-    model.logs.get_mut(&FIRST).unwrap().acknowledged = at;
-    model.logs.get_mut(&FIRST).unwrap().asked = at;
+    model.acknowledge(FIRST, at);
     model.check(engine, "after no space");
+}
+
+/// A new log takes its first chunks without room for a second segment; once there is room it goes on.
+pub(crate) fn one_segment_of_the_reserve(local: &LocalEngine) {
+    let engine = &local.engine();
+    engine.logs.create(FIRST).unwrap();
+    let append = |at| engine.logs.append(FIRST, Position(at), chunk(at), &body(FIRST, at));
+    let committed = (1..100).take_while(|at| append(*at) == Appended::Committed).count() as u64;
+    assert!(committed > 1);
+    assert_eq!(append(committed + 1), Appended::InDoubt(Doubt::NoSpace));
+}
+
+/// Has no descriptor for any new file, once for each; everything works when it is asked for again.
+pub(crate) fn without_descriptors(disk: &SimDisk, local: &LocalEngine) {
+    let engine = &local.engine();
+    let fails = |call| disk.fail_next(call, DiskError::TooManyFiles);
+    let is_passing = |error: StoreError| matches!(error, StoreError::Io(_));
+    let mut model = Model::default();
+    fails(Call::Create);
+    assert!(engine.logs.create(FIRST).is_err_and(is_passing));
+    model.create(engine, FIRST).unwrap();
+    fails(Call::Create);
+    assert!(local.prepare_segment().is_err_and(is_passing));
+    local.prepare_segment().unwrap();
+    // The next rolls: into the spare, which has to be opened, and into a new file.
+    let mut waited = 0;
+    for (call, last) in [(Call::Read, 8), (Call::Create, 16)] {
+        fails(call);
+        for at in last - 7..=last {
+            let mut answer = engine.logs.append(FIRST, Position(at), chunk(at), &body(FIRST, at));
+            if answer == Appended::InDoubt(Doubt::NoSpace) {
+                waited += 1;
+                answer = engine.logs.append(FIRST, Position(at), chunk(at), &body(FIRST, at));
+            }
+            assert_eq!(answer, Appended::Committed);
+        }
+    }
+    assert_eq!(waited, 2);
+    model.acknowledge(FIRST, 16);
+    fails(Call::Create);
+    assert!(engine.runs.put(&[run(1)]).is_err_and(is_passing));
+    model.put(engine, &[1]).unwrap();
+    fails(Call::Read);
+    assert!(engine.runs.get(run_name(1), 0).is_err_and(is_passing));
+    // Changes of the registers until the journal is full and a new one would be made.
+    fails(Call::Create);
+    let refused = (0..100).find(|_| model.set(engine, &["vnode/1"]).is_none());
+    assert!(refused.is_some());
+    model.set(engine, &["vnode/1"]).unwrap();
+    local.write_mark().unwrap();
+    model.check(engine, "after descriptors ran out");
 }
 
 /// Fails one flush; from then on nothing is accepted, whatever is asked.

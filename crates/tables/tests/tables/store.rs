@@ -73,7 +73,7 @@ pub(crate) fn reopened(manifest: &Manifest) -> Manifest {
 pub(crate) fn run_of(rows: &[Row], table: Table, name: RunName) -> BuiltRun {
     let mut mem = MemTable::new();
     for (key, value) in rows {
-        mem.put(table, Window(7), &key, &value);
+        mem.put(table, Window(7), key, value);
     }
     let mut runs = mem.build_runs(&mut || name, 1);
     assert_eq!(runs.len(), 1);

@@ -150,3 +150,57 @@ fn a_directory_changed_by_others_ends_the_worker() {
         world.stops
     );
 }
+
+#[test]
+fn garbage_that_could_not_be_dropped_is_dropped_later() {
+    let mut world = World::new(1, small());
+    let runs = |world: &World| iris_store::Runs::list(&world.engine).unwrap().len();
+    world.engine.fail_next(Operation::DropRuns, StoreError::Io("gone".to_owned()));
+    while world.statistics(|statistics| statistics.merges) == 0 {
+        world.send("a", "b", "x");
+        world.pass(60_000);
+    }
+    (0..60).for_each(|_| world.pass(10_000));
+    let before = runs(&world);
+    world.restart();
+    world.settle();
+    // A start drops what no manifest names.
+    assert_eq!(runs(&world), before, "garbage was left");
+}
+
+#[test]
+fn a_store_that_is_poisoned_when_garbage_goes_ends_the_worker() {
+    let mut world = World::new(1, small());
+    world.engine.fail_next(Operation::DropRuns, StoreError::Poisoned("EIO".to_owned()));
+    for _ in 0..40 {
+        if !world.stops.is_empty() {
+            break;
+        }
+        let id = world.id();
+        world.begin("a", message(id, "b", "x"));
+        world.run();
+        world.pass(60_000);
+    }
+    assert_eq!(world.stops, [StopReason::Poisoned("EIO".to_owned())]);
+}
+
+#[test]
+fn acknowledgements_wait_in_peace_for_room_in_the_log() {
+    let limits = WorkerLimits { gathered_bytes_max: 2_000, ..WorkerLimits::default() };
+    let mut world = World::new(1, limits);
+    world.attach("b");
+    world.send("a", "b", "x");
+    world.hold = vec!["append"];
+    while !world.workers[0].is_pressed() {
+        let id = world.id();
+        world.begin("a", message(id, "b", &"x".repeat(300)));
+        world.run();
+    }
+    world.acknowledge("b", 1);
+    // A worker whose deadline stays in the past would turn without end: the world looks at that.
+    world.pass(limits.acknowledge_interval_ms);
+    world.release();
+    world.settle();
+    world.restart();
+    assert!(matches!(world.attach("b"), Answer::Attached(attached) if attached.cursor.0 == 1));
+}

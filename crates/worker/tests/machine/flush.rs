@@ -19,6 +19,7 @@ fn memory_becomes_runs_and_runs_are_merged() {
     assert!(world.statistics(|statistics| statistics.flushes) > 10);
     assert!(world.statistics(|statistics| statistics.merges) > 3);
     assert!(world.statistics(|statistics| statistics.evictions) > 100);
+    assert!(world.statistics(|statistics| statistics.index_bytes) > 1_000);
     world.settle();
     assert!(runs(&world) < 400, "{}", runs(&world));
     assert_eq!(world.statistics(|statistics| statistics.dirty_bytes), 0);
@@ -26,6 +27,32 @@ fn memory_becomes_runs_and_runs_are_merged() {
     world.restart();
     assert_eq!(world.inbox("u3", 0).1.len(), 150);
     assert_eq!(world.history("u3", "a", 50).len(), 150);
+}
+
+#[test]
+fn conversations_are_dropped_although_all_users_are_live() {
+    let limits = WorkerLimits { state_cache_bytes: 20_000, ..WorkerLimits::default() };
+    let mut world = World::new(1, limits);
+    let users: Vec<String> = (0..100).map(|index| format!("u{index}")).collect();
+    for user in &users {
+        world.attach(user);
+    }
+    let of_users = world.statistics(|statistics| statistics.state_bytes);
+    assert!(of_users > 20_000, "{of_users}");
+    for (from, to) in users.iter().zip(users.iter().skip(1)) {
+        world.send(from, to, "x");
+    }
+    world.settle();
+    assert!(world.statistics(|statistics| statistics.evictions) >= 90);
+    let after = world.statistics(|statistics| statistics.state_bytes);
+    assert!(after < of_users + 5_000, "{after}");
+    // When they are gone, they are dropped, too.
+    for user in &users {
+        world.tell_user(user, Input::Detach { session: session(user), user: crate::world::user(user) });
+    }
+    (0..20).for_each(|_| world.pass(1_000));
+    let after = world.statistics(|statistics| statistics.state_bytes);
+    assert!(after <= 20_000, "{after}");
 }
 
 #[test]

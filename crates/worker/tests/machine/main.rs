@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod devices;
+mod expiry;
 mod faults;
 mod flush;
 mod logins;

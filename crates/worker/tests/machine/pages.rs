@@ -226,3 +226,35 @@ fn a_damaged_run_refuses_what_it_holds_and_nothing_else() {
     assert_eq!(world.history("c", "d", 9), [(1, "fine".to_owned())]);
     assert_eq!(world.history("a", "b", 9).len(), 30);
 }
+
+#[test]
+fn what_finds_no_room_to_wait_begins_no_load() {
+    let limits = WorkerLimits { waiting_max: 3, ..WorkerLimits::default() };
+    let mut world = World::new(1, limits);
+    let users: Vec<String> = (0..20).map(|index| format!("u{index}")).collect();
+    for user in &users {
+        world.send(user, user, "x");
+    }
+    world.settle();
+    world.restart();
+    world.cache = iris_worker::SharedCache::new(0);
+    world.attach("u0");
+    world.hold = vec!["load"];
+    let read = |after| Request::ReadInbox { after: iris_types::Offset(after) };
+    for user in &users[1..4] {
+        world.request(0, user, read(0));
+    }
+    world.run();
+    let before = (world.held.len(), world.statistics(|statistics| statistics.state_bytes));
+    for user in &users[4..] {
+        assert_eq!(refused(world.ask(user, read(0))), Some(ErrorCode::Busy));
+        let history = ReadHistory { with: self::user(user), from: HistoryFrom::Latest, limit: 9 };
+        assert_eq!(refused(world.ask(user, Request::ReadHistory(history))), Some(ErrorCode::Busy));
+    }
+    let after = (world.held.len(), world.statistics(|statistics| statistics.state_bytes));
+    assert_eq!(before, after, "a load for somebody who was refused");
+    // What needs no waiting is done.
+    let acknowledged = world.request(0, "u0", Request::Acknowledge { up_to: iris_types::Offset(1) });
+    world.run();
+    assert_eq!(world.answer(acknowledged), None);
+}

@@ -129,12 +129,34 @@ fn check_refused(reason: &str, spoil: impl FnOnce(&mut World)) {
     world.settle();
     world.send("a", "b", "x");
     spoil(&mut world);
+    let bytes = log_bytes(&world);
     world.start(1);
+    assert_eq!(log_bytes(&world), bytes, "{reason}: a start that is refused leaves nothing behind");
     match world.stops.as_slice() {
         [StopReason::StartRefused(why)] if why.contains(reason) => {}
         other => panic!("{reason}: {other:?}"),
     }
     assert_eq!(world.ready, 0);
+}
+
+fn log_bytes(world: &World) -> u64 {
+    Logs::list(&world.engine).unwrap().iter().map(|log| log.bytes).sum()
+}
+
+#[test]
+fn starts_that_end_early_do_not_add_up() {
+    let mut world = World::new(1, WorkerLimits::default());
+    world.send("a", "b", "x");
+    world.hold = vec!["recover"];
+    world.start(1);
+    let after_one = log_bytes(&world);
+    for _ in 0..3 {
+        world.start(1);
+        assert_eq!(log_bytes(&world), after_one);
+    }
+    world.hold.clear();
+    world.restart();
+    assert_eq!(world.history("a", "b", 9).len(), 1);
 }
 
 #[test]

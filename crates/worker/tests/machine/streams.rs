@@ -89,6 +89,64 @@ fn a_shortcut_never_overtakes() {
     assert_eq!(texts, ["0", "1", "2", "3", "4", "5", "6"]);
 }
 
+/// Rows of forwards in runs, as the directory's manifests say.
+fn forward_rows(world: &World) -> u64 {
+    // What an entry has in front of its manifest.
+    const HEADER_BYTES: usize = 41;
+    let entries = iris_store::Registers::scan(&world.engine, "vnode/").unwrap();
+    let manifest =
+        |value: &iris_store::Value| iris_tables::Manifest::decode(&value.bytes[HEADER_BYTES..]).unwrap();
+    let of_entry = |value| {
+        let manifest = manifest(value);
+        let runs = manifest.runs().iter().filter(|run| run.table == iris_tables::Table::Stream);
+        runs.map(|run| run.rows).sum::<u64>()
+    };
+    entries.iter().map(|(_, value)| of_entry(value)).sum()
+}
+
+#[test]
+fn forwards_that_a_shortcut_confirms_leave_the_runs() {
+    let limits = WorkerLimits { waits_for_recipient: false, ..small() };
+    let mut world = World::new(1, limits);
+    let is_elsewhere = |name: &String| world_vnode(name) != world_vnode("a") && user(name) > user("a");
+    let to = names().into_iter().find(is_elsewhere).unwrap();
+    let begin = |world: &mut World| {
+        let id = world.id();
+        world.begin("a", message(id, &to, "x"));
+        world.run();
+    };
+    let finish_held = |world: &mut World| {
+        for (index, id, call) in std::mem::take(&mut world.held) {
+            world.finish(index, id, call);
+        }
+        world.run();
+    };
+    let forwards = |world: &World| world.statistics(|statistics| statistics.forwards);
+    let shortcuts = |world: &World| world.statistics(|statistics| statistics.shortcuts);
+    world.send(&to, &to, "x");
+    world.settle();
+    for _ in 0..8 {
+        let before = (forwards(&world), shortcuts(&world));
+        // A forward whose recipient is not loaded comes into a run.
+        world.hold = vec!["load"];
+        begin(&mut world);
+        while forwards(&world) == before.0 {
+            finish_held(&mut world);
+        }
+        world.settle();
+        // It is taken, and the next message comes before that is committed.
+        world.hold = vec!["append"];
+        finish_held(&mut world);
+        begin(&mut world);
+        assert_eq!((forwards(&world), shortcuts(&world)), (before.0 + 1, before.1 + 1));
+        world.release();
+        world.settle();
+    }
+    let rows = forward_rows(&world);
+    assert!(rows < 4, "{rows} forwards of 8 are kept");
+    assert_eq!(world.inbox(&to, 0).1.len(), 17);
+}
+
 fn world_vnode(name: &str) -> VnodeId {
     iris_types::placement::VnodeCount::new(16).unwrap().of_user(&user(name))
 }
