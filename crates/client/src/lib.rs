@@ -72,7 +72,7 @@ pub use iris_protocol::Versions;
 pub use iris_types::request::HistoryFrom;
 pub use iris_types::{
     Body, BodyKind, ConversationId, ConversationSummary, DeviceId, DeviceLabel, DeviceSummary, ErrorCode,
-    HistoryEntry, InboxMessage, InvalidLabel, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
+    HistoryEntry, InboxMessage, InvalidText, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
 };
 pub use options::{Options, Trust};
 pub use token::TokenSource;

@@ -22,6 +22,37 @@ pub const REVOKED_DEVICES_MAX: usize = 1_024;
 /// Milliseconds between two writes of a device's last login, if nothing else is written with it.
 pub const LAST_LOGIN_INTERVAL_MS: u64 = 60_000;
 
+// --- groups, receipts, presence ---------------------------------------------------------------------------
+
+/// Members and invitations of one group, unless an operator says less or more.
+pub const GROUP_MEMBERS_MAX: usize = 500;
+/// The most an operator may say: a roster is held in memory and written to in one decision.
+pub const GROUP_MEMBERS_HARD_MAX: usize = 2_000;
+/// Users a group remembers, those that left included, for what they may still read.
+pub const GROUP_ROSTER_MAX: usize = 10_000;
+/// How often one user may join a group anew and keep the history of each time.
+pub const MEMBERSHIPS_MAX: usize = 32;
+/// Bytes of a group's title: a line on a small screen, also in scripts of three bytes a character.
+pub const TITLE_BYTES_MAX: usize = 100;
+/// Bytes of a group's description.
+pub const DESCRIPTION_BYTES_MAX: usize = 512;
+/// Bytes of a message that a list of conversations shows.
+pub const PREVIEW_BYTES_MAX: usize = 160;
+/// Runs of own messages behind a read mark that are told apart when unread ones are counted.
+pub const OWN_RANGES_MAX: usize = 16;
+/// Milliseconds in which a member's marks in one conversation become one.
+pub const RECEIPT_INTERVAL_MS: u64 = 250;
+/// Milliseconds between two receipts of one group to one author.
+pub const GROUP_RECEIPT_INTERVAL_MS: u64 = 1_000;
+/// Users that one connection watches.
+pub const WATCHED_MAX: usize = 256;
+/// Milliseconds until somebody who watches has to say so again; a crashed watcher is forgotten after that.
+pub const WATCH_LEASE_MS: u64 = 20_000;
+/// Milliseconds between two stored "last seen" of a user.
+pub const LAST_SEEN_INTERVAL_MS: u64 = 60_000;
+/// Milliseconds after which somebody who was writing and said nothing more has stopped.
+pub const TYPING_MS: u64 = 6_000;
+
 // --- protocol ---------------------------------------------------------------------------------------------
 
 /// Bytes of a frame's payload: what its two length bytes can say.
