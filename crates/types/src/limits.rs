@@ -294,8 +294,17 @@ pub const OUTBOX_SENDS_MAX: usize = 65_536;
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Bytes of the application's reference to a send.
 pub const REFERENCE_BYTES_MAX: usize = 1_024;
-/// Questions (history, conversations) of a device that wait for their answers.
+/// Questions and changes (history, conversations, groups) of a device that wait for their answers, and as many read
+/// marks that somebody waits for.
 pub const QUERIES_MAX: usize = 256;
+/// Conversations whose read mark a device has yet to tell: a screen of unread ones, read at once while offline.
+pub const READ_MARKS_MAX: usize = 1_024;
+/// Bytes of a group's history that a question holds while it looks for the begin of what was asked for.
+pub const HISTORY_HELD_BYTES_MAX: usize = 256 * 1_024;
+/// Members that a device shows as writing at once.
+pub const TYPING_SHOWN_MAX: usize = 1_024;
+/// Conversations that a device says to be writing in at once.
+pub const TYPING_TOLD_MAX: usize = 64;
 /// Entries given to the application and not taken; beyond it a device stops acknowledging, so the server stops
 /// pushing.
 pub const UNREPORTED_ENTRIES_MAX: usize = 4_096;
@@ -313,8 +322,9 @@ pub const DIRECTORY_ENTRY_BYTES_MAX: usize = REGISTER_BYTES_MAX - 1_024;
 pub const CLIENT_WINDOW: usize = 256;
 /// Calls of an application that wait for its client; further ones wait in their caller.
 pub const CLIENT_CALLS_MAX: usize = 256;
-/// Events about the connection that wait for an application that does not read; the oldest make room.
-pub const PASSING_EVENTS_MAX: usize = 256;
+/// Events about the connection, presence and typing that wait for an application that does not read; the oldest make
+/// room, those about presence and typing first. Twice what a full list of watched users tells at once.
+pub const PASSING_EVENTS_MAX: usize = 512;
 /// Bytes of pages that a client's database may keep in memory.
 pub const CLIENT_CACHE_BYTES: usize = 8 * 1_024 * 1_024;
 /// Bytes that a client reads at once.
