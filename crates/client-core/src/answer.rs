@@ -2,7 +2,7 @@
 
 use iris_protocol::client::{ClientEvent as Told, Entry};
 use iris_types::request::{Answer, Attached, RequestId, Sent};
-use iris_types::{ErrorCode, InboxItem, Offset, Refusal, Timestamp};
+use iris_types::{ErrorCode, InboxEntry, InboxItem, Offset, Refusal, Timestamp};
 
 use crate::backoff::Retry;
 use crate::core::mint;
@@ -141,7 +141,7 @@ impl ClientCore {
 
     fn take_entries(&mut self, gap: Option<(Offset, Offset)>, entries: Vec<Entry>) -> Result<(), Hole> {
         for entry in &entries {
-            if let Entry::Item { item: InboxItem::Message(message), .. } = entry {
+            if let Entry::Whole(InboxEntry { item: InboxItem::Message(message), .. }) = entry {
                 self.writers.wrote(message.conversation, &message.from, &mut self.draft);
             }
         }

@@ -19,10 +19,7 @@ struct Known {
 }
 
 impl Conversations {
-    pub(crate) fn restore(
-        marks: Vec<(ConversationId, Seq)>,
-        targets: Vec<(ConversationId, Target)>,
-    ) -> Self {
+    pub(crate) fn restore(marks: Vec<(ConversationId, Seq)>, targets: Vec<(ConversationId, Target)>) -> Self {
         let mut conversations = Self::default();
         for (conversation, mark) in marks {
             conversations.known.entry(conversation).or_default().mark = mark;

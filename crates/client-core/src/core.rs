@@ -20,7 +20,7 @@ use crate::typing::Writers;
 use crate::watch::Watch;
 use crate::{
     ClientEvent, Config, ConversationsQuestion, HistoryQuestion, Mark, NewMessage, Now, Outcome, Output,
-    OwnMessage, Question, QueryError, QueryNumber, Restored, SendError, SendNumber, StoreOperation,
+    OwnMessage, QueryError, QueryNumber, Question, Restored, SendError, SendNumber, StoreOperation,
     StoreToken,
 };
 
@@ -195,7 +195,7 @@ impl ClientCore {
     pub fn typing(&mut self, target: &Target, on: bool, now: Now) {
         let Some(connection) = self.link.ready() else { return };
         if self.writers.tell(target, on, now.monotonic) {
-            connection.typing(target, on);
+            connection.say_typing(target, on);
         }
     }
 

@@ -258,7 +258,8 @@ mod tests {
         }
         assert_eq!(read(&visible, 1, HistoryFrom::After(Seq(9)), 3), (vec![40, 41, 70], true, 1));
         assert_eq!(read(&[], 1, HistoryFrom::Latest, 3), (vec![], false, 1));
-        let (small, large) = (read(&visible, 1, HistoryFrom::Latest, 20).2, read(&visible, 30_000, HistoryFrom::Latest, 20).2);
+        let (small, large) =
+            (read(&visible, 1, HistoryFrom::Latest, 20).2, read(&visible, 30_000, HistoryFrom::Latest, 20).2);
         assert!(small == 7 && large > 7, "{small} and {large} pages");
     }
 

@@ -145,12 +145,15 @@ impl Inbox {
                 continue;
             }
             match entry {
-                Entry::Item { offset, item } => self.give(offset, item, conversations, draft),
-                // An entry of a later version: it has a place, and this version nothing to say about it.
-                Entry::Unknown { .. } => {}
-                Entry::OwnSent { conversation, seq, id, sent_at, .. } => {
-                    own.push(OwnSent { conversation, seq, id, sent_at });
-                }
+                Entry::Whole(entry) => self.give(entry.offset, entry.item, conversations, draft),
+                Entry::OwnSent(sent) => own.push(OwnSent {
+                    conversation: sent.conversation,
+                    seq: sent.seq,
+                    id: sent.id,
+                    sent_at: sent.sent_at,
+                }),
+                // Of a later version: it takes its place, and this version has nothing to say about it.
+                Entry::Later(_) => {}
             }
         }
         Ok(own)

@@ -53,9 +53,7 @@ pub use config::{Config, Now};
 pub use core::ClientCore;
 pub use event::{ClientEvent, Mark, Output, QueryNumber, SendError};
 pub use memory::MemoryDatabase;
-pub use question::{
-    ConversationsQuestion, HistoryQuestion, NewGroup, QueryError, Question, RosterQuestion,
-};
+pub use question::{ConversationsQuestion, HistoryQuestion, NewGroup, QueryError, Question, RosterQuestion};
 pub use storage::{
     NewMessage, Outcome, OwnMessage, Restored, SendNumber, Settled, StoreOperation, StoreToken, Unreported,
     Unsent,

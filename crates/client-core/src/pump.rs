@@ -1,6 +1,8 @@
 //! What is said to the server at the end of a turn.
 
+use iris_protocol::FrameTooLong;
 use iris_protocol::client::ClientConnection;
+use iris_types::ErrorCode;
 use iris_types::request::{Request, RequestId};
 
 use crate::core::mint;
@@ -34,10 +36,14 @@ impl ClientCore {
             return;
         }
         let Some(connection) = self.link.ready() else { return };
-        let mut random = || mint(&self.clock, &mut self.random, now);
-        for (number, question) in self.queries.due(now.monotonic, &mut random) {
+        let id = || mint(&self.clock, &mut self.random, now);
+        for (number, question) in self.queries.due(now.monotonic, id) {
             let request = self.requests.ask(Asked::Query(number), now.monotonic);
-            ask(connection, request, question);
+            if ask(connection, request, question).is_err() {
+                // Looked at when it was taken: a question that comes here is one that no server could be asked.
+                self.requests.answered(request);
+                self.queries.refused(number, ErrorCode::BadFrame.into(), &mut self.draft);
+            }
         }
     }
 
@@ -50,7 +56,10 @@ impl ClientCore {
         }
         if let Some((number, items)) = self.watch.due(now.monotonic) {
             let request = self.requests.ask(Asked::Watch(number), now.monotonic);
-            connection.watch(request, &items);
+            if connection.watch(request, &items).is_err() {
+                self.requests.answered(request);
+                self.watch.refused(number, ErrorCode::BadFrame.into(), &mut self.draft);
+            }
         }
     }
 
@@ -67,14 +76,14 @@ impl ClientCore {
     }
 }
 
-fn ask(connection: &mut ClientConnection, request: RequestId, question: Request) {
+fn ask(connection: &mut ClientConnection, request: RequestId, question: Request) -> Result<(), FrameTooLong> {
     match question {
         Request::ReadHistory(read) => connection.read_history(request, &read),
         Request::ListConversations(list) => connection.list_conversations(request, &list),
         Request::ListDevices => connection.list_devices(request),
         Request::RenameDevice(rename) => connection.rename_device(request, &rename),
         Request::RevokeDevice(revoke) => connection.revoke_device(request, &revoke),
-        Request::CreateGroup(create) => connection.create_group(request, &create),
+        Request::CreateGroup(create) => return connection.create_group(request, &create),
         Request::ChangeGroup(change) => connection.change_group(request, &change),
         Request::ReadGroup { group } => connection.read_group(request, group),
         Request::ReadRoster(read) => connection.read_roster(request, &read),
@@ -83,13 +92,14 @@ fn ask(connection: &mut ClientConnection, request: RequestId, question: Request)
         Request::SetFlags(set) => connection.set_flags(request, &set),
         Request::BlockUser(block) => connection.block_user(request, &block),
         Request::ReadSettings => connection.read_settings(request),
-        Request::ChangeSettings(change) => connection.change_settings(request, &change),
-        Request::Watch(items) => connection.watch(request, &items),
-        Request::ReadPresence(items) => connection.read_presence(request, &items),
+        Request::ChangeSettings(change) => connection.change_settings(request, change),
+        Request::Watch(items) => return connection.watch(request, &items),
+        Request::ReadPresence(items) => return connection.read_presence(request, &items),
         // Not questions: the outbox, the inbox and the writers say these themselves.
         Request::SendMessage(_)
         | Request::ReadInbox { .. }
         | Request::Acknowledge { .. }
         | Request::Typing { .. } => {}
     }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use crate::backoff::Retry;
 use crate::draft::Draft;
 use crate::history::{Plan, look};
 use crate::outbox::InDoubt;
-use crate::{ClientEvent, NewGroup, Outcome, Question, QueryError, QueryNumber, SendNumber};
+use crate::{ClientEvent, NewGroup, Outcome, QueryError, QueryNumber, Question, SendNumber};
 
 /// Every question that is not answered.
 #[derive(Debug, Default)]
@@ -288,12 +288,14 @@ fn history(query: QueryNumber, with: &Target, plan: &mut Plan, count: &mut u64, 
     let step = plan.step(page.entries, page.more);
     *count += step.entries.len() as u64;
     let (with, entries) = (with.clone(), step.entries);
-    let part = (!entries.is_empty())
-        .then(|| ClientEvent::HistoryPage { query, conversation, with: with.clone(), entries });
+    let part = (!entries.is_empty()).then(|| ClientEvent::HistoryPage {
+        query,
+        conversation,
+        with: with.clone(),
+        entries,
+    });
     match (part, step.ended) {
-        (part, Some(more)) => {
-            Taken::Last(part, ClientEvent::HistoryEnd { query, with, count: *count, more })
-        }
+        (part, Some(more)) => Taken::Last(part, ClientEvent::HistoryEnd { query, with, count: *count, more }),
         (Some(part), None) => Taken::Part(part),
         (None, None) => Taken::Next,
     }
@@ -318,11 +320,9 @@ impl Kind {
                 let plan = Plan::new(&question);
                 Self::History { with: question.with, plan, count: 0 }
             }
-            Question::Conversations(question) => Self::Conversations {
-                after: question.after,
-                limit: all(question.limit),
-                items: Vec::new(),
-            },
+            Question::Conversations(question) => {
+                Self::Conversations { after: question.after, limit: all(question.limit), items: Vec::new() }
+            }
             Question::Roster(question) => Self::Roster {
                 group: question.group,
                 after: question.after,

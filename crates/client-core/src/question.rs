@@ -3,9 +3,7 @@
 use std::num::NonZeroU64;
 
 use iris_types::limits::{FRAME_PAYLOAD_BYTES_MAX, GROUP_MEMBERS_HARD_MAX, WATCHED_MAX};
-use iris_types::request::{
-    BlockUser, HistoryFrom, MarkRead, RenameDevice, RevokeDevice, SetFlags,
-};
+use iris_types::request::{BlockUser, HistoryFrom, MarkRead, RenameDevice, RevokeDevice, SetFlags};
 use iris_types::{
     ConversationId, Flags, GroupChange, GroupDescription, GroupTitle, Policy, Seq, SettingsChange, Target,
     UserId, Watched,
@@ -109,7 +107,9 @@ impl Question {
     pub(crate) fn check(&self) -> Result<(), QueryError> {
         match self {
             Self::Watch(items) if items.len() > WATCHED_MAX => Err(QueryError::Watched),
-            Self::Presence(items) if items.is_empty() || items.len() > WATCHED_MAX => Err(QueryError::Watched),
+            Self::Presence(items) if items.is_empty() || items.len() > WATCHED_MAX => {
+                Err(QueryError::Watched)
+            }
             Self::CreateGroup(group) if !group.fits() => Err(QueryError::TooManyMembers),
             Self::SetFlags(set) if set.mask == Flags::default() || !Flags::SETTABLE.has(set.mask) => {
                 Err(QueryError::Flags)

@@ -100,3 +100,23 @@ impl Writers {
 fn event((conversation, user): &Writer, on: bool) -> ClientEvent {
     ClientEvent::Typing(Typing { conversation: *conversation, user: user.clone(), on })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversations_written_in_at_once_are_bounded() -> Result<(), iris_types::InvalidName> {
+        let mut writers = Writers::default();
+        let mut said = 0;
+        for number in 0..2 * TYPING_TOLD_MAX {
+            let target = Target::User(UserId::new(&format!("user{number}"))?);
+            said += usize::from(writers.tell(&target, true, Monotonic(9)));
+        }
+        assert_eq!(said, TYPING_TOLD_MAX);
+        let late = Target::User(UserId::new("late")?);
+        assert!(!writers.tell(&late, true, Monotonic(9)));
+        assert!(writers.tell(&late, true, Monotonic(9 + TYPING_MS)), "the others have stopped");
+        Ok(())
+    }
+}

@@ -75,11 +75,7 @@ impl Client {
 
     /// Says that the user has read a conversation up to a message. `ClientEvent::Done`. It is stored until the server
     /// has heard of it; a later one takes its place.
-    pub async fn mark_read(
-        &self,
-        target: impl Into<Target>,
-        up_to: Seq,
-    ) -> Result<QueryNumber, ClientError> {
+    pub async fn mark_read(&self, target: impl Into<Target>, up_to: Seq) -> Result<QueryNumber, ClientError> {
         self.ask(Question::MarkRead(MarkRead { target: target.into(), up_to })).await
     }
 

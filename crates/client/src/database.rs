@@ -9,9 +9,7 @@ use iris_types::{ConversationId, DeviceId, InboxItem, Offset, Seq, UserId};
 use redb::{Database as Engine, ReadableDatabase, ReadableTable};
 
 use crate::DatabaseError;
-use crate::row::{
-    WaitingRow, decode_message, decode_settled, decode_target, decode_unsent, decode_waiting,
-};
+use crate::row::{WaitingRow, decode_message, decode_settled, decode_target, decode_unsent, decode_waiting};
 use crate::tables::{
     COUNTERS, MARKS, MESSAGES, OWNER, READ_MARKS, SETTLED, TARGETS, Tables, UNSENT, WAITING,
 };

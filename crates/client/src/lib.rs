@@ -50,12 +50,14 @@
 //! as a message, too:
 //!
 //! ```
-//! use iris_client::{Change, Client, ClientEvent, GroupTitle, NewGroup, Policy, UserId};
+//! use iris_client::{
+//!     Change, Client, ClientEvent, GroupDescription, GroupTitle, NewGroup, Policy, UserId,
+//! };
 //!
 //! # #[allow(dead_code)]
 //! async fn tea(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
 //!     let members = vec![UserId::new("bob")?, UserId::new("carol")?];
-//!     let (title, description) = (GroupTitle::new("Tea 🍵")?, Default::default());
+//!     let (title, description) = (GroupTitle::new("Tea 🍵")?, GroupDescription::new("")?);
 //!     let policy = Policy::MEMBERS_INVITE.with(Policy::OPEN_HISTORY);
 //!     let _number = client.create_group(NewGroup { title, description, policy, members }).await?;
 //!     Ok(())

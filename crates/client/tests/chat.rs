@@ -135,7 +135,7 @@ async fn history_and_conversations_are_asked_for() {
         sent(&mut events).await;
     }
     let limit = NonZeroU64::new(15).unwrap();
-    let question = HistoryQuestion { with: user("bob"), from: HistoryFrom::Latest, limit };
+    let question = HistoryQuestion { with: user("bob").into(), from: HistoryFrom::Latest, limit };
     let asked = alice.history(question).await.unwrap();
     let mut seqs: Vec<u64> = Vec::new();
     loop {
@@ -154,7 +154,7 @@ async fn history_and_conversations_are_asked_for() {
     assert_eq!(seqs, (6..=20).collect::<Vec<_>>());
     let asked = alice.conversations().await.unwrap();
     let items = find(&mut events, |event| match event {
-        ClientEvent::Conversations { query, items } if *query == asked => Some(items.clone()),
+        ClientEvent::Conversations { query, items, next: None } if *query == asked => Some(items.clone()),
         _ => None,
     });
     let items = items.await;

@@ -54,15 +54,10 @@ pub(crate) fn decode_settled(number: SendNumber, row: &[u8]) -> Option<Settled> 
     let id = row.optional(Reader::id)?;
     let reference = row.optional(|row| row.text().map(Bytes::copy_from_slice))?;
     let outcome = match row.byte()? {
-        1 => Outcome::Sent {
-            conversation: row.conversation()?,
-            seq: row.seq()?,
-            sent_at: row.time()?,
-        },
-        2 => Outcome::Failed(Refusal {
-            code: ErrorCode::from_number(row.u16()?)?,
-            retry_after_ms: row.u32()?,
-        }),
+        1 => Outcome::Sent { conversation: row.conversation()?, seq: row.seq()?, sent_at: row.time()? },
+        2 => {
+            Outcome::Failed(Refusal { code: ErrorCode::from_number(row.u16()?)?, retry_after_ms: row.u32()? })
+        }
         _ => return None,
     };
     row.end(Settled { number, to, id, reference, outcome })
