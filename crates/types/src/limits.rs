@@ -52,6 +52,14 @@ pub const GROUP_RECEIPT_INTERVAL_MS: u64 = 1_000;
 pub const WATCHED_MAX: usize = 256;
 /// Milliseconds until somebody who watches has to say so again; a crashed watcher is forgotten after that.
 pub const WATCH_LEASE_MS: u64 = 20_000;
+/// Watchers of one user who are told at once; more are told when they ask again.
+pub const WATCHERS_MAX: usize = 10_000;
+/// Questions for the presence of users that wait for their answers; more are refused with `busy`.
+pub const LOOKUPS_MAX: usize = 65_536;
+/// Milliseconds that such a question waits.
+pub const LOOKUP_MS_MAX: u64 = 2_000;
+/// Milliseconds in which a user's word that they write in a conversation is passed on once.
+pub const TYPING_INTERVAL_MS: u64 = 1_000;
 /// Milliseconds between two stored "last seen" of a user.
 pub const LAST_SEEN_INTERVAL_MS: u64 = 60_000;
 /// Milliseconds after which somebody who was writing and said nothing more has stopped.
