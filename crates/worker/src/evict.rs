@@ -85,8 +85,11 @@ impl Worker {
         let committed = self.log.committed;
         let Some(user) = self.users.get_mut(slot) else { return };
         let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
-        let is_needed =
-            user.pins > 0 || user.has_noted || !user.sessions.is_empty() || !user.waiters.is_empty();
+        let is_needed = user.pins > 0
+            || user.has_noted
+            || !user.sessions.is_empty()
+            || !user.waiters.is_empty()
+            || user.lines.values().any(Option::is_none);
         if is_clean
             && !is_needed
             && !std::mem::take(&mut user.used)
@@ -108,7 +111,7 @@ impl Worker {
             && !std::mem::take(&mut state.used)
             && let Some(state) = self.conversations.remove(slot)
         {
-            self.conversation_index.remove(&state.id);
+            self.conversation_index.remove(&state.named);
             self.statistics.evictions += 1;
         }
     }

@@ -2,10 +2,18 @@
 
 use std::collections::VecDeque;
 
-use iris_types::request::{Login, ReadHistory, Request, RequestId, SendMessage, SessionId, TokenFacts};
-use iris_types::{ConversationId, DeviceId, ErrorCode, Monotonic, Offset, UserId, VnodeId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use iris_types::request::{
+    Login, ReadHistory, ReadRoster, Request, RequestId, SendMessage, SessionId, TokenFacts,
+};
+use iris_types::{
+    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, MessageId, Monotonic, Offset, UserId,
+    VnodeId,
+};
 use iris_vnode::rows::First;
-use iris_vnode::{Conversation, Inbox, Side};
+use iris_vnode::{Author, Conversation, Inbox, Line};
 
 use crate::{AdminCommand, AdminId};
 
@@ -45,6 +53,8 @@ pub(crate) struct UserSlot {
     pub(crate) unflushed: (u64, Offset),
     pub(crate) sessions: Vec<Session>,
     pub(crate) waiters: Vec<Waiter>,
+    /// How conversations stand for the user, those that were asked for; `None` while it is loaded.
+    pub(crate) lines: BTreeMap<ConversationId, Option<Line>>,
     /// Queued sends that need this user.
     pub(crate) pins: u32,
     /// Acknowledgements were noted and are not decided.
@@ -56,14 +66,27 @@ pub(crate) struct UserSlot {
 /// What goes on when a user is loaded.
 #[derive(Debug)]
 pub(crate) enum Waiter {
-    /// The sends queued there.
-    Conversation(ConversationId),
+    /// The commands queued there.
+    Conversation(Named),
     /// The forwards that wait at `destination`.
     Stream {
         source: VnodeId,
         destination: VnodeId,
     },
     Command(Box<UserCommand>),
+}
+
+impl Waiter {
+    /// Whether one of both is enough.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Conversation(one), Self::Conversation(other)) => one == other,
+            (Self::Stream { source, destination }, Self::Stream { source: from, destination: to }) => {
+                (source, destination) == (from, to)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A command for a user's vnode.
@@ -78,11 +101,9 @@ pub(crate) enum UserCommand {
 #[derive(Debug)]
 pub(crate) struct ConversationSlot {
     pub(crate) id: ConversationId,
+    pub(crate) named: Named,
     pub(crate) vnode: VnodeId,
-    pub(crate) lower: UserId,
-    pub(crate) higher: UserId,
-    /// Where the two live, lower first.
-    pub(crate) homes: [VnodeId; 2],
+    pub(crate) who: Who,
     /// `None` while a load is under way.
     pub(crate) conversation: Option<Conversation>,
     /// Commands in the order of their arrival.
@@ -90,21 +111,72 @@ pub(crate) struct ConversationSlot {
     pub(crate) used: bool,
 }
 
+/// How somebody named a conversation. Nobody reaches a direct conversation by giving its id as that of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Named {
+    Direct(ConversationId),
+    Group(ConversationId),
+}
+
+impl Named {
+    pub(crate) const fn id(self) -> ConversationId {
+        match self {
+            Self::Direct(id) | Self::Group(id) => id,
+        }
+    }
+}
+
+/// Whose conversation it is, as far as that is known before it is loaded.
+#[derive(Debug)]
+pub(crate) enum Who {
+    /// Lower and higher, and where the two live.
+    Direct { names: [UserId; 2], homes: [VnodeId; 2] },
+    /// Where its members live, as of a version of the group.
+    Group { homes: Option<(u64, Homes)> },
+}
+
+/// The members of a group by the vnodes that they live on, both ascending.
+pub(crate) type Homes = Arc<Vec<(VnodeId, Vec<UserId>)>>;
+
 /// A command for a conversation that waits for a load or for the one before it.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) number: u64,
     pub(crate) caller: Caller,
-    pub(crate) side: Side,
+    pub(crate) author: Author,
     pub(crate) command: ConversationCommand,
-    /// The members' slots, kept from being dropped while this waits.
-    pub(crate) pinned: Option<[Option<u32>; 2]>,
+    /// What is known of the id that the command has.
+    pub(crate) first: Lookup,
+    /// And of its predecessor's.
+    pub(crate) previous: Lookup,
+    /// Slots of users that are kept from being dropped while this waits.
+    pub(crate) pinned: Option<Vec<u32>>,
 }
 
 #[derive(Debug)]
 pub(crate) enum ConversationCommand {
-    Send { send: SendMessage, first: Lookup, previous: Lookup },
+    Send(SendMessage),
+    Create(CreateGroup),
+    Change(ChangeGroup),
     ReadHistory(ReadHistory),
+    ReadGroup,
+    ReadRoster(ReadRoster),
+}
+
+impl ConversationCommand {
+    /// The id that makes a repetition known, if it changes anything.
+    pub(crate) const fn id(&self) -> Option<MessageId> {
+        match self {
+            Self::Send(send) => Some(send.id),
+            Self::Create(create) => Some(create.id),
+            Self::Change(change) => Some(change.id),
+            Self::ReadHistory(_) | Self::ReadGroup | Self::ReadRoster(_) => None,
+        }
+    }
+
+    pub(crate) const fn previous(&self) -> Option<MessageId> {
+        if let Self::Send(send) = self { send.previous } else { None }
+    }
 }
 
 /// A dedup row asked for.
@@ -129,15 +201,10 @@ impl UserSlot {
             unflushed: (0, Offset::ZERO),
             sessions: Vec::new(),
             waiters: Vec::new(),
+            lines: BTreeMap::new(),
             pins: 0,
             has_noted: false,
             used: true,
         }
-    }
-}
-
-impl ConversationSlot {
-    pub(crate) const fn names(&self) -> [&UserId; 2] {
-        [&self.lower, &self.higher]
     }
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::SessionId;
-use iris_types::{InboxEntry, InboxMessage, Monotonic, Position, UserId, VnodeId};
+use iris_types::{InboxEntry, InboxItem, InboxMessage, Monotonic, Position, UserId, VnodeId};
+use iris_vnode::events::{GroupEntriesEvent, GroupEntry};
 use iris_vnode::streams::{Arrival, Outgoing};
-use iris_vnode::{Event, Forward, Stamp, deliver};
+use iris_vnode::{Event, Forward, Line, Recipient, Stamp, deliver};
 
 use crate::chunk::Mark;
 use crate::effects::Effect;
-use crate::state::Waiter;
+use crate::state::{Waiter, Who};
 use crate::worker::Worker;
 use crate::{Confirm, Frame, Output};
 
@@ -41,44 +42,66 @@ pub(crate) struct Placed {
     pub(crate) entry: Arc<InboxEntry>,
 }
 
-/// How a message gets from its conversation into an inbox.
+/// How something gets from one vnode to another.
 enum Route {
-    /// The same vnode: always in the same chunk.
-    Near(u32),
-    /// Another vnode of this worker, with nothing older on its way: in the same chunk, too.
-    Shortcut(u32),
+    /// In the same chunk: to the same vnode, or to another one of this worker, at that position of the stream. Nothing
+    /// older is on its way.
+    Now(Option<Position>),
     Queue,
 }
 
+/// What has to be loaded before a forward can be taken.
+enum Missing {
+    Nothing,
+    State(u32),
+    /// A recipient lives on another worker: nothing that a source would send.
+    Home,
+}
+
 impl Worker {
-    /// Brings a message of `source` to the inbox of a member and the vnode it lives in; `None` when it goes through the stream.
+    /// Brings something of `source` to the inbox of a user and the vnode it lives in; `None` when it goes through the
+    /// stream.
     pub(crate) fn place(
         &mut self,
         source: VnodeId,
         (user, destination): (&UserId, VnodeId),
-        message: InboxMessage,
+        item: InboxItem,
         stamp: Stamp,
     ) -> Option<Placed> {
-        match self.route(source, destination, user) {
-            Route::Near(slot) => self.append_entry(destination, slot, message, None, stamp),
-            Route::Shortcut(slot) => {
-                let outgoing = self.hosted_mut(source)?.outgoing.entry(destination).or_default();
-                // Their confirm is no news any more when it comes.
-                let confirms = !outgoing.queue.is_empty();
-                let position = outgoing.pass()?;
-                let mark = confirms.then_some(Mark::Confirmed(source, destination, position));
-                let event = Event::Stream { destination, last: position, confirmed: position };
-                self.commit(source, event, mark);
-                self.links.unsent.remove(&(source, destination));
-                self.links.unconfirmed.remove(&(source, destination));
-                self.statistics.shortcuts += 1;
-                self.take_position(source, destination, position, stamp);
-                self.append_entry(destination, slot, message, Some((source, position)), stamp)
+        let slot = self.user_index.get(user).copied().filter(|slot| self.is_ready_for(*slot, &item));
+        match (self.route(source, destination, slot.is_some()), slot) {
+            (Route::Now(from), Some(slot)) => {
+                self.take_shortcut(source, destination, from, stamp);
+                self.append_entry(destination, slot, item, from.map(|from| (source, from)), stamp)
             }
-            Route::Queue => {
-                let forward = Forward { to: user.clone(), message }.encode();
+            _ => {
+                let forward = Forward::Entry { to: user.clone(), item }.encode();
                 self.queue_forward(source, destination, forward, stamp);
                 None
+            }
+        }
+    }
+
+    /// Brings a group's message to its recipients on one vnode; nobody gets it at once when it goes through the stream.
+    pub(crate) fn place_in_vnode(
+        &mut self,
+        source: VnodeId,
+        destination: VnodeId,
+        message: &InboxMessage,
+        recipients: Vec<Recipient>,
+        stamp: Stamp,
+    ) -> Vec<Placed> {
+        let is_ready = recipients.iter().all(|recipient| self.is_recipient_ready(message, recipient));
+        match self.route(source, destination, is_ready) {
+            Route::Now(from) => {
+                self.take_shortcut(source, destination, from, stamp);
+                let from = from.map(|from| (source, from));
+                self.append_group_entries(destination, message.clone(), recipients, from, stamp)
+            }
+            Route::Queue => {
+                let forward = Forward::Group { message: message.clone(), recipients }.encode();
+                self.queue_forward(source, destination, forward, stamp);
+                Vec::new()
             }
         }
     }
@@ -90,47 +113,137 @@ impl Worker {
         self.after(stamp, Effect::Deliver { slot, entry, except });
     }
 
-    /// Whether the streams that a send of this conversation may need have room.
-    pub(crate) fn have_streams_room(&self, slot: u32) -> bool {
+    /// Whether the streams that a change of this conversation may need have room.
+    pub(crate) fn have_streams_room(&mut self, slot: u32) -> bool {
+        let homes = self.homes(slot);
         let Some(state) = self.conversations.get(slot) else { return false };
         let Some(hosted) = self.hosted(state.vnode) else { return false };
-        state.homes.iter().all(|destination| {
+        let has_room = |destination: &VnodeId| {
             let backlog = hosted.outgoing.get(destination).map_or(0, |outgoing| outgoing.queue.len());
             backlog < self.config.limits.stream_backlog_max
-        })
+        };
+        match &state.who {
+            Who::Direct { homes, .. } => homes.iter().all(has_room),
+            Who::Group { .. } => homes.iter().flat_map(|homes| homes.iter()).all(|(home, _)| has_room(home)),
+        }
     }
 
-    fn route(&self, source: VnodeId, destination: VnodeId, user: &UserId) -> Route {
-        let slot = self.user_index.get(user).copied().filter(|slot| self.is_user_loaded(*slot));
+    fn route(&self, source: VnodeId, destination: VnodeId, is_ready: bool) -> Route {
         let (Some(from), Some(to)) = (self.hosted(source), self.hosted(destination)) else {
             return Route::Queue;
         };
-        match slot {
-            Some(slot) if source == destination => Route::Near(slot),
-            Some(slot) => {
-                let (none, nothing) = (Outgoing::default(), iris_vnode::streams::Incoming::default());
-                let outgoing = from.outgoing.get(&destination).unwrap_or(&none);
-                let incoming = to.incoming.get(&source).unwrap_or(&nothing);
-                if incoming.is_continuous(outgoing) { Route::Shortcut(slot) } else { Route::Queue }
-            }
+        let (none, nothing) = (Outgoing::default(), iris_vnode::streams::Incoming::default());
+        let outgoing = from.outgoing.get(&destination).unwrap_or(&none);
+        let incoming = to.incoming.get(&source).unwrap_or(&nothing);
+        if !is_ready || !incoming.is_continuous(outgoing) {
+            return Route::Queue;
+        }
+        match outgoing.last.next() {
+            _ if source == destination => Route::Now(None),
+            Some(position) => Route::Now(Some(position)),
             None => Route::Queue,
         }
+    }
+
+    /// The stream passes a position without a forward.
+    fn take_shortcut(
+        &mut self,
+        source: VnodeId,
+        destination: VnodeId,
+        position: Option<Position>,
+        stamp: Stamp,
+    ) {
+        let Some(position) = position else { return };
+        let Some(hosted) = self.hosted_mut(source) else { return };
+        let outgoing = hosted.outgoing.entry(destination).or_default();
+        // Their confirm is no news any more when it comes.
+        let confirms = !outgoing.queue.is_empty();
+        outgoing.pass();
+        let mark = confirms.then_some(Mark::Confirmed(source, destination, position));
+        let event = Event::Stream { destination, last: position, confirmed: position };
+        self.commit(source, event, mark);
+        self.links.unsent.remove(&(source, destination));
+        self.links.unconfirmed.remove(&(source, destination));
+        self.statistics.shortcuts += 1;
+        self.take_position(source, destination, position, stamp);
+    }
+
+    /// Whether everything is loaded that an entry of this user needs.
+    fn is_ready_for(&self, slot: u32, item: &InboxItem) -> bool {
+        let Some(user) = self.users.get(slot).filter(|user| user.inbox.is_some()) else { return false };
+        match item {
+            InboxItem::Message(message) if message.from == user.user => {
+                user.lines.get(&message.conversation).is_some_and(Option::is_some)
+            }
+            _ => true,
+        }
+    }
+
+    fn is_recipient_ready(&self, message: &InboxMessage, recipient: &Recipient) -> bool {
+        let slot = self.user_index.get(&recipient.user).and_then(|slot| self.users.get(*slot));
+        let Some(user) = slot.filter(|user| user.inbox.is_some()) else { return false };
+        let needs_line = message.from == recipient.user && !recipient.begins;
+        !needs_line || user.lines.get(&message.conversation).is_some_and(Option::is_some)
     }
 
     fn append_entry(
         &mut self,
         vnode: VnodeId,
         slot: u32,
-        message: InboxMessage,
+        item: InboxItem,
         from: Option<(VnodeId, Position)>,
         stamp: Stamp,
     ) -> Option<Placed> {
         let user = self.users.get_mut(slot)?;
         let name = user.user.clone();
-        let (event, entry) = deliver::decide(user.inbox.as_mut()?, &name, message, from, stamp)?;
+        let own = match &item {
+            InboxItem::Message(message) if message.from == name => Some((message.conversation, message.seq)),
+            _ => None,
+        };
+        let (event, entry) = deliver::decide(user.inbox.as_mut()?, &name, item, from, stamp)?;
         self.statistics.inbox_entries += 1;
         self.commit(vnode, Event::Entry(event), Some(Mark::Entry(slot, entry.offset)));
+        if let Some((conversation, seq)) = own {
+            self.write_line(slot, conversation, seq);
+        }
         Some(Placed { slot, entry })
+    }
+
+    fn append_group_entries(
+        &mut self,
+        vnode: VnodeId,
+        message: InboxMessage,
+        recipients: Vec<Recipient>,
+        from: Option<(VnodeId, Position)>,
+        stamp: Stamp,
+    ) -> Vec<Placed> {
+        let (mut entries, mut placed) = (Vec::new(), Vec::new());
+        for recipient in recipients {
+            let Some(slot) = self.user_index.get(&recipient.user).copied() else { continue };
+            let inbox = self.users.get_mut(slot).and_then(|user| user.inbox.as_mut());
+            let Some(offset) = inbox.and_then(|inbox| deliver::next_offset(inbox, stamp)) else { continue };
+            let item = InboxItem::Message(deliver::for_recipient(&message, &recipient));
+            placed.push(Placed { slot, entry: Arc::new(InboxEntry { offset, item }) });
+            entries.push(GroupEntry { offset, recipient });
+        }
+        self.statistics.inbox_entries += entries.len() as u64;
+        let marks: Vec<Mark> = placed.iter().map(|one| Mark::Entry(one.slot, one.entry.offset)).collect();
+        let lines: Vec<(u32, bool)> = placed
+            .iter()
+            .zip(&entries)
+            .map(|(placed, entry)| (placed.slot, entry.recipient.begins))
+            .collect();
+        let (conversation, seq, author) = (message.conversation, message.seq, message.from.clone());
+        self.commit(vnode, Event::GroupEntries(GroupEntriesEvent { from, message, entries }), marks);
+        for (slot, begins) in lines {
+            let is_own = self.users.get(slot).is_some_and(|user| user.user == author);
+            if begins {
+                self.begin_line(slot, conversation, Line::beginning(seq, is_own));
+            } else if is_own {
+                self.write_line(slot, conversation, seq);
+            }
+        }
+        placed
     }
 
     fn take_position(&mut self, source: VnodeId, destination: VnodeId, position: Position, stamp: Stamp) {
@@ -260,24 +373,42 @@ impl Worker {
                 // Taken up again when the source sends again.
                 return self.forget_incoming(source, destination);
             }
-            let Some(slot) = self.ensure_user(&forward.to) else {
-                return self.forget_incoming(source, destination);
-            };
-            if !self.is_user_loaded(slot) {
-                return self.wait_for(slot, source, destination);
+            match self.missing(&forward) {
+                Missing::Nothing => self.take_forward(forward, source, destination, position),
+                Missing::State(slot) => return self.wait(slot, Waiter::Stream { source, destination }),
+                Missing::Home => return self.forget_incoming(source, destination),
             }
-            self.take_forward(slot, forward, source, destination, position);
         }
     }
 
-    fn take_forward(
-        &mut self,
-        slot: u32,
-        forward: Forward,
-        source: VnodeId,
-        destination: VnodeId,
-        position: Position,
-    ) {
+    /// Begins to load everything that a forward needs, and says what to wait for: what comes last.
+    fn missing(&mut self, forward: &Forward) -> Missing {
+        let mut missing = Missing::Nothing;
+        for user in forward.users() {
+            let Some(slot) = self.ensure_user(user) else { return Missing::Home };
+            if !self.is_user_loaded(slot) {
+                missing = Missing::State(slot);
+            }
+        }
+        let own = match forward {
+            Forward::Entry { to, item: InboxItem::Message(message) } if message.from == *to => Some(message),
+            Forward::Group { message, recipients } => {
+                let is_own = |one: &Recipient| one.user == message.from && !one.begins;
+                recipients.iter().any(is_own).then_some(message)
+            }
+            Forward::Entry { .. } => None,
+        };
+        if let Some(message) = own
+            && let Some(slot) = self.user_index.get(&message.from).copied()
+            && self.is_user_loaded(slot)
+            && !self.ensure_line(slot, message.conversation)
+        {
+            missing = Missing::State(slot);
+        }
+        missing
+    }
+
+    fn take_forward(&mut self, forward: Forward, source: VnodeId, destination: VnodeId, position: Position) {
         let stamp = self.log.stamp(&self.config.limits);
         if let Some(incoming) =
             self.hosted_mut(destination).and_then(|hosted| hosted.incoming.get_mut(&source))
@@ -285,23 +416,21 @@ impl Worker {
             incoming.queue.pop_front();
         }
         self.take_position(source, destination, position, stamp);
-        if let Some(placed) =
-            self.append_entry(destination, slot, forward.message, Some((source, position)), stamp)
-        {
+        let from = Some((source, position));
+        let placed = match forward {
+            Forward::Entry { to, item } => {
+                let slot = self.user_index.get(&to).copied();
+                let placed = slot.and_then(|slot| self.append_entry(destination, slot, item, from, stamp));
+                placed.into_iter().collect()
+            }
+            Forward::Group { message, recipients } => {
+                self.append_group_entries(destination, message, recipients, from, stamp)
+            }
+        };
+        for placed in placed {
             self.push_entry(placed, None, stamp);
         }
         self.confirm_watermark(source, destination);
-    }
-
-    fn wait_for(&mut self, slot: u32, source: VnodeId, destination: VnodeId) {
-        let Some(user) = self.users.get_mut(slot) else { return };
-        let waits = |waiter: &Waiter| {
-            matches!(waiter, Waiter::Stream { source: from, destination: to }
-                if (*from, *to) == (source, destination))
-        };
-        if !user.waiters.iter().any(waits) {
-            user.waiters.push(Waiter::Stream { source, destination });
-        }
     }
 
     fn forget_incoming(&mut self, source: VnodeId, destination: VnodeId) {

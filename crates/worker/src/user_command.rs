@@ -30,8 +30,14 @@ impl Worker {
             Request::ListDevices => self.list_devices(slot, &caller),
             Request::RenameDevice(rename) => self.rename_device(slot, &caller, &rename),
             Request::RevokeDevice(revoke) => self.revoke_device(slot, &caller, &revoke),
-            // Sends and history go to the conversation's vnode before they come here.
-            Request::SendMessage(_) | Request::ReadHistory(_) => {
+            // What goes to the conversation's vnode does so before it comes here.
+            Request::SendMessage(_)
+            | Request::ReadHistory(_)
+            | Request::CreateGroup(_)
+            | Request::ChangeGroup(_)
+            | Request::ReadGroup { .. }
+            | Request::ReadRoster(_)
+            | _ => {
                 self.refuse(&caller, ErrorCode::WrongState, Stamp::default());
             }
         }

@@ -5,7 +5,7 @@ use std::vec::Drain;
 
 use iris_store::StoreError;
 use iris_types::request::{Request, SessionId};
-use iris_types::{ConversationId, ErrorCode, Monotonic, RunName, Timestamp, UserId, VnodeId};
+use iris_types::{ErrorCode, Monotonic, RunName, Timestamp, UserId, VnodeId};
 use iris_vnode::{Map, Nonces};
 
 use crate::acknowledge::Noted;
@@ -21,7 +21,7 @@ use crate::names::Names;
 use crate::publish::Publishing;
 use crate::revoke_device::Ended;
 use crate::slab::Slab;
-use crate::state::{Caller, ConversationSlot, UserCommand, UserSlot};
+use crate::state::{Caller, ConversationSlot, Named, UserCommand, UserSlot};
 use crate::streams::Links;
 use crate::takeover::Takeover;
 use crate::{Input, Output, Statistics, StopReason, WorkerConfig};
@@ -42,7 +42,7 @@ pub struct Worker {
     pub(crate) users: Slab<UserSlot>,
     pub(crate) user_index: Map<UserId, u32>,
     pub(crate) conversations: Slab<ConversationSlot>,
-    pub(crate) conversation_index: Map<ConversationId, u32>,
+    pub(crate) conversation_index: Map<Named, u32>,
     pub(crate) nonces: Nonces,
     /// Logins being decided; false once their connection is gone.
     pub(crate) attaching: Map<SessionId, bool>,
@@ -225,6 +225,10 @@ impl Worker {
         match request {
             Request::SendMessage(send) => self.send_message(caller, send),
             Request::ReadHistory(read) => self.read_history(caller, read),
+            Request::CreateGroup(create) => self.create_group(caller, create),
+            Request::ChangeGroup(change) => self.change_group(caller, change),
+            Request::ReadGroup { group } => self.read_group(caller, group),
+            Request::ReadRoster(read) => self.read_roster(caller, read),
             request => {
                 let user = caller.user.clone();
                 self.user_command(&user, UserCommand::Request { caller, request });
