@@ -64,6 +64,14 @@ pub const TYPING_INTERVAL_MS: u64 = 1_000;
 pub const LAST_SEEN_INTERVAL_MS: u64 = 60_000;
 /// Milliseconds after which somebody who was writing and said nothing more has stopped.
 pub const TYPING_MS: u64 = 6_000;
+/// Milliseconds in which a connection may say [`TYPING_PER_PACE_MAX`] times that its user writes.
+pub const TYPING_PACE_MS: u64 = 1_000;
+/// More of them are dropped: they are not answered, so requests in flight do not bound them.
+pub const TYPING_PER_PACE_MAX: usize = 8;
+/// Bytes waiting in one connection's output beyond which it is not told who writes: the first to go under load.
+pub const TYPING_OUTPUT_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes waiting in one connection's output beyond which it is told only the latest of who is there.
+pub const PRESENCE_OUTPUT_BYTES_MAX: usize = 256 * 1_024;
 
 // --- protocol ---------------------------------------------------------------------------------------------
 
