@@ -81,3 +81,35 @@ impl BatchItem {
         Ok(Self::Entry(entry))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use iris_types::{InboxEntry, InboxItem, Offset, Settings, Timestamp};
+
+    use super::*;
+
+    fn settings(offset: u64) -> BatchItem {
+        let item = InboxItem::Settings(Settings::default(), Timestamp(9));
+        BatchItem::Entry(Entry::Whole(InboxEntry { offset: Offset(offset), item }))
+    }
+
+    #[test]
+    fn an_item_with_a_length_may_have_tagged_fields_and_must_end_with_it() {
+        let mut out = Vec::new();
+        encode(&[settings(1), settings(2)], &mut out);
+        let payload = out.get(3..).unwrap();
+        assert_eq!(decode(payload), Ok(vec![settings(1), settings(2)]));
+        // The first item gets three bytes more: a tagged field without bytes, which is skipped.
+        let with_more = |more: &[u8], length: u8| {
+            let (first, second) = payload.split_at(2 + ITEM_BYTES_MIN);
+            let mut longer = [first, more, second].concat();
+            *longer.get_mut(4).unwrap() = length;
+            decode(&longer)
+        };
+        assert_eq!(with_more(&[9, 0, 0], 22), Ok(vec![settings(1), settings(2)]));
+        assert_eq!(with_more(&[9, 0], 21), Err(DecodeError::Tail));
+        assert_eq!(with_more(&[], 18), Err(DecodeError::Truncated));
+        assert_eq!(decode(payload.get(..payload.len() - 1).unwrap()), Err(DecodeError::Truncated));
+    }
+}

@@ -30,6 +30,10 @@ pub const GROUP_MEMBERS_MAX: usize = 500;
 pub const GROUP_MEMBERS_HARD_MAX: usize = 2_000;
 /// Users a group remembers, those that left included, for what they may still read.
 pub const GROUP_ROSTER_MAX: usize = 10_000;
+/// Bytes of the rows of all of these.
+pub const GROUP_ROSTER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+/// Lines of conversations kept in memory for one user, if they need not be.
+pub const LINES_PER_USER_MAX: usize = 32;
 /// How often one user may join a group anew and keep the history of each time.
 pub const MEMBERSHIPS_MAX: usize = 32;
 /// Bytes of a group's title: a line on a small screen, also in scripts of three bytes a character.
@@ -48,6 +52,14 @@ pub const GROUP_RECEIPT_INTERVAL_MS: u64 = 1_000;
 pub const WATCHED_MAX: usize = 256;
 /// Milliseconds until somebody who watches has to say so again; a crashed watcher is forgotten after that.
 pub const WATCH_LEASE_MS: u64 = 20_000;
+/// Watchers of one user who are told at once; more are told when they ask again.
+pub const WATCHERS_MAX: usize = 10_000;
+/// Questions for the presence of users that wait for their answers; more are refused with `busy`.
+pub const LOOKUPS_MAX: usize = 65_536;
+/// Milliseconds that such a question waits.
+pub const LOOKUP_MS_MAX: u64 = 2_000;
+/// Milliseconds in which a user's word that they write in a conversation is passed on once.
+pub const TYPING_INTERVAL_MS: u64 = 1_000;
 /// Milliseconds between two stored "last seen" of a user.
 pub const LAST_SEEN_INTERVAL_MS: u64 = 60_000;
 /// Milliseconds after which somebody who was writing and said nothing more has stopped.
@@ -73,6 +85,8 @@ pub const TOKEN_BYTES_MAX: usize = 2_048;
 pub const BATCH_ITEMS_MAX: usize = 1_024;
 /// Entries in one page of a sync, of history or of the conversation list.
 pub const PAGE_ITEMS_MAX: usize = 256;
+/// Items in one page of the list of conversations: with titles and previews they fit a frame.
+pub const LIST_ITEMS_MAX: usize = 100;
 /// Bytes of bodies in one page, so that a page fits one frame.
 pub const PAGE_BYTES_MAX: usize = 48 * 1_024;
 /// Requests of one connection that wait for their answer; more are refused with `busy`.
