@@ -69,6 +69,7 @@ impl Router {
                 | Request::RenameDevice(_)
                 | Request::RevokeDevice(_)
                 | Request::MarkRead(_)
+                // What the user shows of themselves decides what they see; the vnode asks the conversation's.
                 | Request::ReadReceipts(_)
                 | Request::SetFlags(_)
                 | Request::ReadSettings
