@@ -125,10 +125,10 @@ pub const HELLO_MS_MIN: u64 = 500;
 pub const LOGIN_MS_MAX: u64 = 5_000;
 /// Milliseconds between a frame's first byte and its last.
 pub const PARTIAL_FRAME_MS_MAX: u64 = 10_000;
-/// Milliseconds of silence after which a connection is closed; clients ping well before.
-pub const IDLE_MS_MAX: u64 = 300_000;
+/// Milliseconds of silence after which a connection is closed, and its user is there no more; clients ping well before.
+pub const IDLE_MS_MAX: u64 = 30_000;
 /// Milliseconds between a client's pings when it has nothing else to say.
-pub const PING_INTERVAL_MS: u64 = 120_000;
+pub const PING_INTERVAL_MS: u64 = 10_000;
 /// Milliseconds a client waits for any sign of life after a ping; then the server counts as dead.
 pub const PONG_MS_MAX: u64 = 20_000;
 /// Milliseconds of silence after which a client pings when a request of its own waits for an answer.
