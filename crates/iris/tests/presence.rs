@@ -49,7 +49,8 @@ fn a_contact_comes_and_goes() {
         alice.wait_for("synced");
         let (online, seen) = presence(&mut alice, "bob");
         assert_eq!(online, false);
-        assert!(seen.as_u64().is_some_and(|seen| seen >= last_seen), "{seen}");
+        // Written at most once a minute, so it may be that much older now.
+        assert!(seen.as_u64().is_some_and(|seen| seen + 60_000 >= last_seen), "{seen}");
         // The watch list holds over the reconnect.
         let _bob = server.chat_in(version, "bob", "laptop");
         alice.wait_until("presence", |presence| presence["online"] == true && presence.get("ref").is_none());
