@@ -82,7 +82,7 @@ impl Worker {
     fn pass_user(&mut self) {
         let slot = self.hands.user;
         self.hands.user = following(slot, self.users.span());
-        let (committed, mono) = (self.log.committed, self.mono);
+        let (committed, mono, rate) = (self.log.committed, self.mono, self.config.limits.messages);
         let Some(user) = self.users.get_mut(slot) else { return };
         user.watchers.retain(|_, until| *until > mono);
         let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
