@@ -90,6 +90,9 @@ impl Worker {
             || user.has_noted
             || !user.sessions.is_empty()
             || !user.waiters.is_empty()
+            || user.is_looking
+            || !user.watchers.is_empty()
+            || !user.bucket.is_full(rate, mono)
             || user.lines.values().any(Option::is_none);
         if is_clean
             && !is_needed
