@@ -9,7 +9,7 @@ use crate::change_group::{Changed, Decision};
 use crate::conversation::{Author, Conversation, Members};
 use crate::events::{Event, Written};
 use crate::forward::Recipient;
-use crate::group::{Facts, Group, Member, Membership, Place};
+use crate::group::{Facts, Group, Member, Membership, Place, Sent};
 use crate::rows::First;
 use crate::send_message::{self, Lookups, append, check_device, check_id, first_of, waits_for};
 
@@ -59,8 +59,8 @@ pub fn decide(
             Place::Joined(_) => vec![Membership { first: seq, last: None }],
             Place::Invited | Place::Gone => Vec::new(),
         };
-        let (marks, last_sent) = (Marks { delivered: seq, read: seq }, Seq::ZERO);
-        let member = Member { place, since: seq, marks, memberships, last_sent };
+        let marks = Marks { delivered: seq, read: seq };
+        let member = Member { place, since: seq, marks, memberships, sent: Sent::default() };
         events.push(Event::Member { group: conversation.id, user: user.clone(), member: member.encode() });
         let standing = if place == Place::Invited { Standing::Invited } else { Standing::Member };
         recipients.push(Recipient { standing, begins: true, ..Recipient::member(user.clone()) });

@@ -5,9 +5,11 @@
 //! 1. entry: whose inbox (1 + n), [`crate::item`]
 //! 2. group entries: number of recipients 2, each: user (1 + n), how 1 ([`Recipient`]), and the author's device
 //!    (1 + n) if it is the author; then the message as in [`crate::item`]
+//! 3. mark: whose (1 + n), of the conversation with (1 + n), or 0 and a group 16, delivered 8, read 8
+//! 4. block: whose (1 + n), the other (1 + n), on 1
 
 use bytes::{BufMut, Bytes};
-use iris_types::{DeviceId, InboxItem, InboxMessage, Standing, UserId};
+use iris_types::{DeviceId, InboxItem, InboxMessage, Marks, Standing, Target, UserId};
 
 use crate::codec::{Malformed, Reader, put_name};
 use crate::item;
@@ -24,6 +26,10 @@ pub enum Forward {
     Entry { to: UserId, item: InboxItem },
     /// Becomes an entry of each recipient's inbox: one event for all that live on a vnode.
     Group { message: InboxMessage, recipients: Vec<Recipient> },
+    /// A member of the conversation is so far.
+    Mark { user: UserId, target: Target, marks: Marks },
+    /// The user blocks the other, or does so no more: the conversation knows.
+    Block { user: UserId, other: UserId, on: bool },
 }
 
 /// Somebody who gets a group's message.
@@ -93,6 +99,24 @@ impl Forward {
                 recipients.iter().for_each(|recipient| recipient.put(&mut bytes));
                 item::put_message(&mut bytes, message);
             }
+            Self::Mark { user, target, marks } => {
+                bytes.put_u8(3);
+                put_name(&mut bytes, user.as_bytes());
+                match target {
+                    Target::User(other) => put_name(&mut bytes, other.as_bytes()),
+                    Target::Group(group) => {
+                        bytes.put_u8(0);
+                        bytes.put_slice(&group.0);
+                    }
+                }
+                item::put_marks(&mut bytes, *marks);
+            }
+            Self::Block { user, other, on } => {
+                bytes.put_u8(4);
+                put_name(&mut bytes, user.as_bytes());
+                put_name(&mut bytes, other.as_bytes());
+                bytes.put_u8(u8::from(*on));
+            }
         }
         Bytes::from(bytes)
     }
@@ -113,6 +137,21 @@ impl Forward {
                     (0..count).map(|_| Recipient::read(&mut reader)).collect::<Result<_, _>>()?;
                 Ok(Self::Group { message: item::decode_group(reader.rest())?, recipients })
             }
+            3 => {
+                let user = reader.user()?;
+                let target = match reader.optional_user()? {
+                    Some(other) => Target::User(other),
+                    None => Target::Group(reader.conversation()?),
+                };
+                let marks = item::read_marks(&mut reader)?;
+                reader.end()?;
+                Ok(Self::Mark { user, target, marks })
+            }
+            4 => {
+                let (user, other, on) = (reader.user()?, reader.user()?, reader.flag()?);
+                reader.end()?;
+                Ok(Self::Block { user, other, on })
+            }
             _ => Err(reader.malformed()),
         }
     }
@@ -122,6 +161,8 @@ impl Forward {
         let (one, many) = match self {
             Self::Entry { to, .. } => (Some(to), &[][..]),
             Self::Group { recipients, .. } => (None, &recipients[..]),
+            Self::Mark { .. } => (None, &[][..]),
+            Self::Block { user, .. } => (Some(user), &[][..]),
         };
         one.into_iter().chain(many.iter().map(|recipient| &recipient.user))
     }

@@ -46,8 +46,16 @@ pub struct Member {
     pub marks: Marks,
     /// What the user may read, ascending: first and last seq of each time in the group.
     pub memberships: Vec<Membership>,
-    /// The last message of the user that is not a change; 0: none.
-    pub last_sent: Seq,
+    pub sent: Sent,
+}
+
+/// The last message of a member that is not a change, and what the member was told of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// 0: none.
+    pub seq: Seq,
+    pub delivered: u32,
+    pub read: u32,
 }
 
 /// How somebody is in a group.
@@ -125,6 +133,15 @@ impl Group {
         others.min_by_key(|(user, member)| (rank(member), (*user).clone())).map(|(user, _)| user.clone())
     }
 
+    /// Whether somebody who is a member now should have a message.
+    #[must_use]
+    pub fn should_have(member: &Member, seq: Seq) -> bool {
+        member
+            .memberships
+            .last()
+            .is_some_and(|membership| membership.last.is_none() && membership.first <= seq)
+    }
+
     /// Bytes of memory, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -166,11 +183,11 @@ impl Member {
             since: Seq::ZERO,
             marks: Marks { delivered: Seq::ZERO, read: Seq::ZERO },
             memberships: Vec::new(),
-            last_sent: Seq::ZERO,
+            sent: Sent { seq: Seq::ZERO, delivered: 0, read: 0 },
         }
     }
 
-    /// Without `last_sent`, which is a row of its own because it changes with every message.
+    /// Without `sent`, which is a row of its own because it changes with every message.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(26 + self.memberships.len() * 16);
@@ -205,6 +222,6 @@ impl Member {
         };
         let memberships = (0..reader.u8()?).map(|_| membership(&mut reader)).collect::<Result<_, _>>()?;
         reader.end()?;
-        Ok(Self { place, since, marks, memberships, last_sent: Seq::ZERO })
+        Ok(Self { place, since, marks, memberships, sent: Sent::default() })
     }
 }

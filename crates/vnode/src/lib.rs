@@ -6,13 +6,14 @@
 //! says which chunk carries the last event that touched it.
 //!
 //! One file per action: [`send_message`], [`create_group`], [`change_group`], [`deliver`], [`attach`],
-//! [`acknowledge`], [`read_inbox`], [`read_history`], [`read_group`], [`read_roster`], [`list_conversations`],
+//! [`acknowledge`], [`read_inbox`], [`read_history`], [`read_group`], [`read_roster`], [`read_receipts`], [`block_user`], [`list_conversations`],
 //! [`list_devices`], [`rename_device`], [`revoke_device`], [`revoke`]; what they decide on: [`Conversation`],
 //! [`Group`], [`Inbox`], [`Line`], [`Devices`], [`RevokedDevices`], [`streams`]; what is committed: [`events`]; what
 //! that means on disk: [`rows`].
 
 pub mod acknowledge;
 pub mod attach;
+pub mod block_user;
 pub mod change_group;
 pub mod codec;
 pub mod conversation;
@@ -32,7 +33,9 @@ pub mod page;
 pub mod read_group;
 pub mod read_history;
 pub mod read_inbox;
+pub mod read_receipts;
 pub mod read_roster;
+pub mod receipts;
 pub mod rename_device;
 pub mod revoke;
 pub mod revoke_device;

@@ -91,6 +91,7 @@ impl Worker {
         {
             let is_ended = self.is_ended(front.caller.session);
             let readiness = match &front.command {
+                ConversationCommand::Block(_) if !is_ended => self.prepare_change(slot),
                 command if command.id().is_some() => self.prepare_change(slot),
                 _ if is_ended => Readiness::Refused(Refusal::new(ErrorCode::DeviceRevoked)),
                 _ => Readiness::Ready(Lookups::default()),
@@ -116,6 +117,10 @@ impl Worker {
             ConversationCommand::ReadHistory(read) => self.run_history(slot, caller, &read),
             ConversationCommand::ReadGroup => self.run_read_group(slot, &caller),
             ConversationCommand::ReadRoster(read) => self.run_read_roster(slot, &caller, &read),
+            ConversationCommand::ReadReceipts(read, shows_reads) => {
+                self.run_read_receipts(slot, &caller, &read, shows_reads);
+            }
+            ConversationCommand::Block(block) => self.decide_block(slot, &caller, &block),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use iris_types::{BodyKind, InboxMessage, Peer, UserId, VnodeId};
 use iris_vnode::events::{MessageEvent, Written};
+use iris_vnode::group::Sent;
 use iris_vnode::{Event, Recipient, Stamp};
 
 use crate::chunk::Mark;
@@ -36,7 +37,7 @@ impl Worker {
         if event.body.kind() != BodyKind::CHANGE
             && let Some(member) = group.roster.get_mut(author)
         {
-            member.last_sent = event.seq;
+            member.sent = Sent { seq: event.seq, ..Sent::default() };
         }
         let message = InboxMessage {
             conversation: event.conversation,

@@ -7,7 +7,7 @@ use iris_types::{ConversationId, ErrorCode, Seq, UserId, VnodeId};
 use iris_vnode::codec::Malformed;
 use iris_vnode::conversation::Direct;
 use iris_vnode::page::Row;
-use iris_vnode::{Conversation, Group, Members, rows};
+use iris_vnode::{Conversation, Group, Members, receipts, rows};
 
 use crate::call::{ReadResult, ReadWhat};
 use crate::hosted::Found;
@@ -49,7 +49,17 @@ impl Worker {
         self.hosted(vnode)?;
         let (who, id) = (who(self), named.id());
         let (conversation, queue) = (None, std::collections::VecDeque::new());
-        let slot = ConversationSlot { id, named, vnode, who, conversation, queue, used: true };
+        let slot = ConversationSlot {
+            id,
+            named,
+            vnode,
+            who,
+            conversation,
+            queue,
+            streams: Vec::new(),
+            owes_receipts: false,
+            used: true,
+        };
         let slot = self.conversations.insert(slot);
         self.conversation_index.insert(named, slot);
         self.load_conversation(slot);
@@ -170,8 +180,17 @@ impl Worker {
 
     fn conversation_loaded(&mut self, slot: u32, members: Members, last: Seq) {
         let Some(state) = self.conversations.get_mut(slot) else { return };
+        let is_owing = matches!(&members, Members::Group(group) if receipts::is_due(group));
         state.conversation = Some(Conversation::of(state.id, members, last));
+        let streams = std::mem::take(&mut state.streams);
+        // Of marks that were taken before a restart.
+        if is_owing {
+            self.owe_group_receipts(slot);
+        }
         self.pump_conversation(slot);
+        for (source, destination) in streams {
+            self.pump_stream(source, destination);
+        }
     }
 
     fn conversation_failed(&mut self, slot: u32, code: ErrorCode) {

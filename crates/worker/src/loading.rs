@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use iris_tables::{Table, TableError};
-use iris_types::{ConversationId, ErrorCode, Seq, UserId, VnodeId};
+use iris_types::{ConversationId, ErrorCode, Offset, Seq, UserId, VnodeId};
 use iris_vnode::page::Row;
-use iris_vnode::{Devices, Inbox, RevokedDevices, rows};
+use iris_vnode::{Devices, Inbox, RevokedDevices, rows, settings};
 
 use crate::call::{Read, ReadResult, ReadWhat, Work};
 use crate::hosted::Found;
@@ -30,7 +30,7 @@ pub(crate) struct Loading {
 pub(crate) enum Target {
     User {
         slot: u32,
-        memory: [Option<Bytes>; 4],
+        memory: [Option<Bytes>; 5],
         generation: u64,
     },
     Conversation {
@@ -47,7 +47,15 @@ pub(crate) enum Target {
     Line {
         slot: u32,
         conversation: ConversationId,
+        memory: [Option<Bytes>; 2],
         generation: u64,
+    },
+    /// Entries that were acknowledged, for receipts.
+    Given {
+        slot: u32,
+        first: Offset,
+        furthest: Offset,
+        memory: Vec<Row>,
     },
     Dedup {
         conversation: Named,
@@ -134,8 +142,11 @@ impl Worker {
                     self.conversation_read(slot, memory, generation, result);
                 }
                 Target::Roster { slot, last, memory } => self.roster_read(slot, last, memory, result),
-                Target::Line { slot, conversation, generation } => {
-                    self.line_read(slot, conversation, generation, result.map(only_value));
+                Target::Line { slot, conversation, memory, generation } => {
+                    self.line_read(slot, conversation, memory, generation, result);
+                }
+                Target::Given { slot, first, furthest, memory } => {
+                    self.given_read(slot, (first, furthest), memory, result);
                 }
                 Target::Dedup { conversation, pending, is_previous, generation } => {
                     let result = result.map(only_value);
@@ -156,14 +167,19 @@ impl Worker {
             rows::trimmed_key(user.as_bytes()),
             rows::devices_key(&user),
             rows::revoked_devices_key(&user),
+            rows::settings_key(&user),
         ];
         let found = keys.each_ref().map(|key| hosted.find(Table::Head, key));
         let generation = hosted.generation;
         match found {
-            [Found::Known(last), Found::Known(trimmed), Found::Known(devices), Found::Known(revoked)]
-                if !hosted.is_damaged =>
-            {
-                self.user_found(slot, [last, trimmed, devices, revoked]);
+            [
+                Found::Known(last),
+                Found::Known(trimmed),
+                Found::Known(devices),
+                Found::Known(revoked),
+                Found::Known(settings),
+            ] if !hosted.is_damaged => {
+                self.user_found(slot, [last, trimmed, devices, revoked, settings]);
             }
             _ => {
                 let memory = keys.each_ref().map(|key| hosted.in_memory(Table::Head, key));
@@ -176,7 +192,7 @@ impl Worker {
     fn user_read(
         &mut self,
         slot: u32,
-        memory: [Option<Bytes>; 4],
+        memory: [Option<Bytes>; 5],
         generation: u64,
         result: Result<ReadResult, TableError>,
     ) {
@@ -201,20 +217,27 @@ impl Worker {
         }
     }
 
-    fn user_found(&mut self, slot: u32, values: [Option<Bytes>; 4]) {
-        let [last, trimmed, devices, revoked] = values;
+    fn user_found(&mut self, slot: u32, values: [Option<Bytes>; 5]) {
+        let [last, trimmed, devices, revoked, settings] = values;
         let offset = |value: Option<Bytes>| value.map_or(Ok(iris_types::Offset::ZERO), rows::read_offset);
         let inbox = offset(last).and_then(|last| {
             let inbox = Inbox::new(last, offset(trimmed)?, devices.map(Devices::decode).transpose()?);
             let revoked = revoked.map(RevokedDevices::decode).transpose()?;
-            Ok(Inbox { revoked: revoked.map(Box::new), ..inbox })
+            let settings = settings.map(settings::decode).transpose()?.unwrap_or_default();
+            Ok(Inbox { revoked: revoked.map(Box::new), settings, ..inbox })
         });
         match inbox {
             Ok(inbox) => {
                 let Some(user) = self.users.get_mut(slot) else { return };
+                let is_owing =
+                    inbox.devices.as_ref().is_some_and(|devices| devices.given < devices.furthest());
                 user.inbox = Some(inbox);
                 let waiters = std::mem::take(&mut user.waiters);
                 waiters.into_iter().for_each(|waiter| self.wake(slot, waiter));
+                // Of what was acknowledged before a restart.
+                if is_owing {
+                    self.note(slot);
+                }
             }
             Err(_) => self.user_failed(slot, ErrorCode::DataCorrupt),
         }

@@ -1,20 +1,21 @@
 //! Loaded users and conversations, and what waits for them.
 
-use std::collections::VecDeque;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use iris_types::request::{
-    Login, ReadHistory, ReadRoster, Request, RequestId, SendMessage, SessionId, TokenFacts,
+    BlockUser, Login, ReadHistory, ReadReceipts, ReadRoster, Request, RequestId, SendMessage, SessionId,
+    TokenFacts,
 };
 use iris_types::{
-    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, MessageId, Monotonic, Offset, UserId,
-    VnodeId,
+    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, MessageId, Monotonic, Offset, Seq,
+    Standing, Target, Timestamp, UserId, VnodeId,
 };
 use iris_vnode::rows::First;
 use iris_vnode::{Author, Conversation, Inbox, Line};
 
+use crate::presence::{Interest, Watching};
+use crate::whisper::Watch;
 use crate::{AdminCommand, AdminId};
 
 /// Bytes of names and of a place in an index, roughly.
@@ -53,14 +54,49 @@ pub(crate) struct UserSlot {
     pub(crate) unflushed: (u64, Offset),
     pub(crate) sessions: Vec<Session>,
     pub(crate) waiters: Vec<Waiter>,
+    /// What the user's connections watch.
+    pub(crate) watching: Vec<Watching>,
+    /// Who is told when the user comes and goes, and until when.
+    pub(crate) watchers: BTreeMap<UserId, Monotonic>,
+    /// When the last connection ended.
+    pub(crate) seen: Timestamp,
+    /// Where the user said last that they write, when, and whether they do.
+    pub(crate) typed: Option<(ConversationId, Monotonic, bool)>,
     /// How conversations stand for the user, those that were asked for; `None` while it is loaded.
-    pub(crate) lines: BTreeMap<ConversationId, Option<Line>>,
+    pub(crate) lines: BTreeMap<ConversationId, Option<Known>>,
+    /// Read marks that are noted and not decided.
+    pub(crate) reads: BTreeMap<ConversationId, Read>,
+    /// Entries are being read for the receipts that they give.
+    pub(crate) is_looking: bool,
     /// Queued sends that need this user.
     pub(crate) pins: u32,
     /// Acknowledgements were noted and are not decided.
     pub(crate) has_noted: bool,
     /// Asked for since the evicting hand last came by.
     pub(crate) used: bool,
+}
+
+/// How a conversation stands for a user: both rows of the user's list.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) line: Line,
+    /// `None`: the user has no such conversation.
+    pub(crate) listed: Option<KnownListed>,
+}
+
+/// What of a list's row decisions need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownListed {
+    pub(crate) last: Seq,
+    pub(crate) standing: Standing,
+}
+
+/// The last read mark of a conversation, and who waits for it to be durable.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) target: Target,
+    pub(crate) up_to: Seq,
+    pub(crate) callers: Vec<Caller>,
 }
 
 /// What goes on when a user is loaded.
@@ -92,9 +128,22 @@ impl Waiter {
 /// A command for a user's vnode.
 #[derive(Debug)]
 pub(crate) enum UserCommand {
-    Attach { session: SessionId, login: Login },
-    Request { caller: Caller, request: Request },
-    Admin { id: AdminId, command: AdminCommand },
+    Attach {
+        session: SessionId,
+        login: Login,
+    },
+    Request {
+        caller: Caller,
+        request: Request,
+    },
+    Admin {
+        id: AdminId,
+        command: AdminCommand,
+    },
+    /// One of the user's connections wants to know whether somebody is there.
+    Interest(Interest),
+    /// Somebody wants to know whether the user is there.
+    Watched(Watch),
 }
 
 /// A conversation, loaded or being loaded.
@@ -108,6 +157,10 @@ pub(crate) struct ConversationSlot {
     pub(crate) conversation: Option<Conversation>,
     /// Commands in the order of their arrival.
     pub(crate) queue: VecDeque<Pending>,
+    /// Streams with a forward for it: source and destination.
+    pub(crate) streams: Vec<(VnodeId, VnodeId)>,
+    /// Authors of the group are to be told of marks.
+    pub(crate) owes_receipts: bool,
     pub(crate) used: bool,
 }
 
@@ -161,6 +214,9 @@ pub(crate) enum ConversationCommand {
     ReadHistory(ReadHistory),
     ReadGroup,
     ReadRoster(ReadRoster),
+    /// Whether who asks lets others know, too.
+    ReadReceipts(ReadReceipts, bool),
+    Block(BlockUser),
 }
 
 impl ConversationCommand {
@@ -170,7 +226,11 @@ impl ConversationCommand {
             Self::Send(send) => Some(send.id),
             Self::Create(create) => Some(create.id),
             Self::Change(change) => Some(change.id),
-            Self::ReadHistory(_) | Self::ReadGroup | Self::ReadRoster(_) => None,
+            Self::ReadHistory(_)
+            | Self::ReadGroup
+            | Self::ReadRoster(_)
+            | Self::ReadReceipts(..)
+            | Self::Block(_) => None,
         }
     }
 
@@ -201,7 +261,13 @@ impl UserSlot {
             unflushed: (0, Offset::ZERO),
             sessions: Vec::new(),
             waiters: Vec::new(),
+            watching: Vec::new(),
+            watchers: BTreeMap::new(),
+            seen: Timestamp(0),
+            typed: None,
             lines: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            is_looking: false,
             pins: 0,
             has_noted: false,
             used: true,

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::SessionId;
-use iris_types::{InboxEntry, InboxItem, InboxMessage, Monotonic, Position, UserId, VnodeId};
+use iris_types::{
+    ConversationId, GroupReceipt, InboxEntry, InboxItem, InboxMessage, Marks, Monotonic, Position, Receipt,
+    Seq, Settings, Standing, UserId, VnodeId,
+};
 use iris_vnode::events::{GroupEntriesEvent, GroupEntry};
 use iris_vnode::streams::{Arrival, Outgoing};
-use iris_vnode::{Event, Forward, Line, Recipient, Stamp, deliver};
+use iris_vnode::{Event, Forward, Recipient, Stamp, deliver};
 
 use crate::chunk::Mark;
 use crate::effects::Effect;
+use crate::line::Placing;
 use crate::state::{Waiter, Who};
 use crate::worker::Worker;
 use crate::{Confirm, Frame, Output};
@@ -43,7 +47,7 @@ pub(crate) struct Placed {
 }
 
 /// How something gets from one vnode to another.
-enum Route {
+pub(crate) enum Route {
     /// In the same chunk: to the same vnode, or to another one of this worker, at that position of the stream. Nothing
     /// older is on its way.
     Now(Option<Position>),
@@ -54,6 +58,7 @@ enum Route {
 enum Missing {
     Nothing,
     State(u32),
+    Conversation(u32),
     /// A recipient lives on another worker: nothing that a source would send.
     Home,
 }
@@ -128,7 +133,12 @@ impl Worker {
         }
     }
 
-    fn route(&self, source: VnodeId, destination: VnodeId, is_ready: bool) -> Route {
+    pub(crate) fn is_stream_full(&self, source: VnodeId, destination: VnodeId) -> bool {
+        let outgoing = self.hosted(source).and_then(|hosted| hosted.outgoing.get(&destination));
+        outgoing.is_some_and(|outgoing| outgoing.queue.len() >= self.config.limits.stream_backlog_max)
+    }
+
+    pub(crate) fn route(&self, source: VnodeId, destination: VnodeId, is_ready: bool) -> Route {
         let (Some(from), Some(to)) = (self.hosted(source), self.hosted(destination)) else {
             return Route::Queue;
         };
@@ -146,7 +156,7 @@ impl Worker {
     }
 
     /// The stream passes a position without a forward.
-    fn take_shortcut(
+    pub(crate) fn take_shortcut(
         &mut self,
         source: VnodeId,
         destination: VnodeId,
@@ -186,7 +196,7 @@ impl Worker {
         !needs_line || user.lines.get(&message.conversation).is_some_and(Option::is_some)
     }
 
-    fn append_entry(
+    pub(crate) fn append_entry(
         &mut self,
         vnode: VnodeId,
         slot: u32,
@@ -196,15 +206,23 @@ impl Worker {
     ) -> Option<Placed> {
         let user = self.users.get_mut(slot)?;
         let name = user.user.clone();
-        let own = match &item {
-            InboxItem::Message(message) if message.from == name => Some((message.conversation, message.seq)),
+        let placing = match &item {
+            InboxItem::Message(message) => Some(Placing {
+                conversation: message.conversation,
+                seq: message.seq,
+                standing: Standing::Member,
+                begins: false,
+                is_own: message.from == name,
+            }),
             _ => None,
         };
-        let (event, entry) = deliver::decide(user.inbox.as_mut()?, &name, item, from, stamp)?;
+        let inbox = user.inbox.as_mut()?;
+        let item = as_shown(item, inbox.settings);
+        let (event, entry) = deliver::decide(inbox, &name, item, from, stamp)?;
         self.statistics.inbox_entries += 1;
         self.commit(vnode, Event::Entry(event), Some(Mark::Entry(slot, entry.offset)));
-        if let Some((conversation, seq)) = own {
-            self.write_line(slot, conversation, seq);
+        if let Some(placing) = placing {
+            self.list_message(slot, placing, stamp);
         }
         Some(Placed { slot, entry })
     }
@@ -228,20 +246,20 @@ impl Worker {
         }
         self.statistics.inbox_entries += entries.len() as u64;
         let marks: Vec<Mark> = placed.iter().map(|one| Mark::Entry(one.slot, one.entry.offset)).collect();
-        let lines: Vec<(u32, bool)> = placed
+        let (conversation, seq, author) = (message.conversation, message.seq, message.from.clone());
+        let placings: Vec<(u32, Placing)> = placed
             .iter()
             .zip(&entries)
-            .map(|(placed, entry)| (placed.slot, entry.recipient.begins))
+            .map(|(placed, entry)| {
+                let GroupEntry { recipient, .. } = entry;
+                let is_own = recipient.user == author;
+                let (standing, begins) = (recipient.standing, recipient.begins);
+                (placed.slot, Placing { conversation, seq, standing, begins, is_own })
+            })
             .collect();
-        let (conversation, seq, author) = (message.conversation, message.seq, message.from.clone());
         self.commit(vnode, Event::GroupEntries(GroupEntriesEvent { from, message, entries }), marks);
-        for (slot, begins) in lines {
-            let is_own = self.users.get(slot).is_some_and(|user| user.user == author);
-            if begins {
-                self.begin_line(slot, conversation, Line::beginning(seq, is_own));
-            } else if is_own {
-                self.write_line(slot, conversation, seq);
-            }
+        for (slot, placing) in placings {
+            self.list_message(slot, placing, stamp);
         }
         placed
     }
@@ -254,7 +272,13 @@ impl Worker {
         }
     }
 
-    fn queue_forward(&mut self, source: VnodeId, destination: VnodeId, forward: Bytes, stamp: Stamp) {
+    pub(crate) fn queue_forward(
+        &mut self,
+        source: VnodeId,
+        destination: VnodeId,
+        forward: Bytes,
+        stamp: Stamp,
+    ) {
         let Some(hosted) = self.hosted_mut(source) else { return };
         let outgoing = hosted.outgoing.entry(destination).or_default();
         let Some(position) = outgoing.push(forward.clone()) else { return };
@@ -375,6 +399,14 @@ impl Worker {
             }
             match self.missing(&forward) {
                 Missing::Nothing => self.take_forward(forward, source, destination, position),
+                Missing::Conversation(slot) => {
+                    let state = self.conversations.get_mut(slot);
+                    if let Some(state) = state.filter(|state| !state.streams.contains(&(source, destination)))
+                    {
+                        state.streams.push((source, destination));
+                    }
+                    return;
+                }
                 Missing::State(slot) => return self.wait(slot, Waiter::Stream { source, destination }),
                 Missing::Home => return self.forget_incoming(source, destination),
             }
@@ -391,17 +423,27 @@ impl Worker {
             }
         }
         let own = match forward {
-            Forward::Entry { to, item: InboxItem::Message(message) } if message.from == *to => Some(message),
+            Forward::Entry { to, item: InboxItem::Message(message) } if message.from == *to => {
+                Some((&message.from, message.conversation))
+            }
             Forward::Group { message, recipients } => {
                 let is_own = |one: &Recipient| one.user == message.from && !one.begins;
-                recipients.iter().any(is_own).then_some(message)
+                recipients.iter().any(is_own).then_some((&message.from, message.conversation))
+            }
+            Forward::Block { user, other, .. } => Some((user, ConversationId::direct(user, other))),
+            Forward::Mark { user, target, .. } => {
+                return match self.conversation_of(user, target) {
+                    None => Missing::Home,
+                    Some(slot) if self.is_conversation_loaded(slot) => Missing::Nothing,
+                    Some(slot) => Missing::Conversation(slot),
+                };
             }
             Forward::Entry { .. } => None,
         };
-        if let Some(message) = own
-            && let Some(slot) = self.user_index.get(&message.from).copied()
+        if let Some((user, conversation)) = own
+            && let Some(slot) = self.user_index.get(user).copied()
             && self.is_user_loaded(slot)
-            && !self.ensure_line(slot, message.conversation)
+            && !self.ensure_line(slot, conversation)
         {
             missing = Missing::State(slot);
         }
@@ -425,6 +467,20 @@ impl Worker {
             }
             Forward::Group { message, recipients } => {
                 self.append_group_entries(destination, message, recipients, from, stamp)
+            }
+            Forward::Mark { user, target, marks } => {
+                self.commit(destination, Event::Taken { source, position }, None);
+                if let Some(slot) = self.conversation_of(&user, &target) {
+                    self.take_mark(slot, &user, marks, stamp);
+                }
+                Vec::new()
+            }
+            Forward::Block { user, other, on } => {
+                self.commit(destination, Event::Taken { source, position }, None);
+                if let Some(slot) = self.user_index.get(&user).copied() {
+                    self.take_block(slot, ConversationId::direct(&user, &other), on, stamp);
+                }
+                Vec::new()
             }
         };
         for placed in placed {
@@ -489,5 +545,23 @@ impl Worker {
         }
         let mark = Mark::Confirmed(source, destination, confirmed);
         self.commit(source, Event::Stream { destination, last, confirmed }, Some(mark));
+    }
+}
+
+/// What a user who gives no read receipts is shown of others'.
+fn as_shown(item: InboxItem, settings: Settings) -> InboxItem {
+    if settings.read_receipts {
+        return item;
+    }
+    let hidden = |marks: Marks| Marks { read: Seq::ZERO, ..marks };
+    match item {
+        InboxItem::Receipt(receipt) => {
+            InboxItem::Receipt(Receipt { marks: hidden(receipt.marks), ..receipt })
+        }
+        InboxItem::GroupReceipt(receipt) => {
+            let everybody = hidden(receipt.everybody);
+            InboxItem::GroupReceipt(GroupReceipt { read: 0, everybody, ..receipt })
+        }
+        item => item,
     }
 }

@@ -7,7 +7,7 @@ use super::{EntryEvent, Event, GroupEntriesEvent, GroupEntry, MessageEvent, Writ
 use crate::codec::{Malformed, Reader, put_body, put_name};
 use crate::conversation::Side;
 use crate::forward::Recipient;
-use crate::item;
+use crate::{item, rows};
 
 const VERSION: u8 = 1;
 
@@ -90,6 +90,12 @@ impl ChunkWriter {
                 put_name(&mut self.bytes, user.as_bytes());
                 self.bytes.put_slice(row);
             }
+            Event::LastSent { group, user, sent } => {
+                self.bytes.put_slice(&group.0);
+                put_name(&mut self.bytes, user.as_bytes());
+                self.bytes.put_slice(&rows::last_sent_value(*sent));
+            }
+            Event::Taken { source, position } => put_source(&mut self.bytes, Some((*source, *position))),
             Event::Settings { user, settings } => {
                 put_name(&mut self.bytes, user.as_bytes());
                 self.bytes.put_slice(settings);
@@ -201,6 +207,8 @@ impl Event {
             Self::Sides { .. } => 12,
             Self::Entry(_) => 13,
             Self::Settings { .. } => 14,
+            Self::LastSent { .. } => 15,
+            Self::Taken { .. } => 16,
         }
     }
 }
@@ -274,6 +282,11 @@ impl ChunkReader {
                 Ok(Event::Entry(EntryEvent { user, offset, from, item }))
             }
             14 => Ok(Event::Settings { user: fields.user()?, settings: fields.rest() }),
+            15 => {
+                let (group, user) = (fields.conversation()?, fields.user()?);
+                Ok(Event::LastSent { group, user, sent: rows::read_last_sent(fields.rest())? })
+            }
+            16 => Ok(Event::Taken { source: fields.vnode()?, position: fields.position()? }),
             _ => Err(Malformed("event kind")),
         }
     }

@@ -20,6 +20,8 @@
 //! 12. sides: conversation 16, delivered 8, read 8, blocks 1, and the same of the higher side
 //! 13. any other entry: user, offset 8, source and position as in 2, [`crate::item`]
 //! 14. settings: user, [`crate::settings`]
+//! 15. last message of a member, and what the member was told of it: group 16, user, seq 8, delivered 4, read 4
+//! 16. taken: source 2, position 8 of a stream whose forward gave no entry
 //!
 //! Replay turns events into rows and decides nothing, so it cannot fail on anything but a broken layout.
 
@@ -34,6 +36,7 @@ use iris_types::{
 
 use crate::conversation::{Author, Side};
 use crate::forward::Recipient;
+use crate::group::Sent;
 use crate::rows::{self, First, ListPart, Listed, RowBuffer};
 use crate::{Line, item};
 
@@ -91,6 +94,16 @@ pub enum Event {
     Settings {
         user: UserId,
         settings: Bytes,
+    },
+    LastSent {
+        group: ConversationId,
+        user: UserId,
+        sent: Sent,
+    },
+    /// A stream's forward that gave no entry was taken.
+    Taken {
+        source: VnodeId,
+        position: Position,
     },
 }
 
@@ -190,6 +203,11 @@ impl Event {
             Self::Settings { user, settings } => {
                 put(Table::Head, none, &rows::settings_key(user), settings);
             }
+            Self::LastSent { group, user, sent } => {
+                let key = rows::last_sent_key(*group, user.as_bytes());
+                put(Table::Head, none, &key, &rows::last_sent_value(*sent));
+            }
+            Self::Taken { .. } => {}
         }
     }
 
@@ -203,6 +221,9 @@ impl Event {
             }
             Self::Entry(EntryEvent { from: Some((source, position)), .. })
             | Self::GroupEntries(GroupEntriesEvent { from: Some((source, position)), .. }) => {
+                Some(StreamRow::Watermark { source: *source, position: *position })
+            }
+            Self::Taken { source, position } => {
                 Some(StreamRow::Watermark { source: *source, position: *position })
             }
             _ => None,
@@ -261,7 +282,8 @@ impl MessageEvent {
             && self.body.kind() != BodyKind::CHANGE
         {
             let key = rows::last_sent_key(self.conversation, author.as_bytes());
-            put(Table::Head, none, &key, &rows::last_sent_value(self.seq));
+            let sent = Sent { seq: self.seq, ..Sent::default() };
+            put(Table::Head, none, &key, &rows::last_sent_value(sent));
         }
     }
 }

@@ -8,7 +8,7 @@ use iris_types::{Body, ConversationId, HistoryEntry, Marks, MessageId, Seq, Time
 use super::{cut, head_key, put_head_key};
 use crate::codec::{Malformed, Reader, put_body, put_name};
 use crate::conversation::{Author, Direct, Side, SideState, Sides};
-use crate::group::{Facts, Group, Member};
+use crate::group::{Facts, Group, Member, Sent};
 
 /// What stands where a side would: the author's name follows.
 const MEMBER: u8 = 2;
@@ -239,9 +239,9 @@ pub fn read_roster(found: Vec<(Bytes, Bytes)>) -> Result<Option<Group>, Malforme
             GroupPart::Facts => return Err(Malformed("rows of a group")),
             GroupPart::Member => group.put(user, Member::decode(value)?),
             GroupPart::LastSent => {
-                let seq = read_last_sent(value)?;
+                let sent = read_last_sent(value)?;
                 if let Some(member) = group.roster.get_mut(&user) {
-                    member.last_sent = seq;
+                    member.sent = sent;
                 }
             }
         }
@@ -261,15 +261,19 @@ fn split_group_key(key: &[u8]) -> Option<(GroupPart, &[u8])> {
 }
 
 #[must_use]
-pub fn last_sent_value(seq: Seq) -> Bytes {
-    Bytes::copy_from_slice(&seq.0.to_be_bytes())
+pub fn last_sent_value(sent: Sent) -> Bytes {
+    cut(16, |bytes| {
+        bytes.put_u64(sent.seq.0);
+        bytes.put_u32(sent.delivered);
+        bytes.put_u32(sent.read);
+    })
 }
 
-pub fn read_last_sent(value: Bytes) -> Result<Seq, Malformed> {
+pub fn read_last_sent(value: Bytes) -> Result<Sent, Malformed> {
     let mut reader = Reader::new(value, "last sent row");
-    let seq = reader.seq()?;
+    let sent = Sent { seq: reader.seq()?, delivered: reader.u32()?, read: reader.u32()? };
     reader.end()?;
-    Ok(seq)
+    Ok(sent)
 }
 
 fn of_group(group: ConversationId, part: GroupPart, user: &[u8]) -> Bytes {

@@ -10,7 +10,7 @@
 //! | Head    | `k`, conversation 16                   | of a direct one, both sides: delivered 8, read 8, blocks 1 |
 //! | Head    | `g`, group 16, 0                       | [`crate::group::Facts`] |
 //! | Head    | `g`, group 16, 1, user                 | [`crate::group::Member`] |
-//! | Head    | `g`, group 16, 2, user                 | seq 8 of the last message that is not a change |
+//! | Head    | `g`, group 16, 2, user                 | seq 8 of the last message that is not a change, told of it: delivered 4, read 4 |
 //! | Head    | `o`, user                              | last offset 8 |
 //! | Head    | `t`, user                              | trimmed-to 8: entries up to here are gone |
 //! | Head    | `d`, user                              | [`crate::Devices`] |
