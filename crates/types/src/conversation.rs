@@ -73,6 +73,28 @@ impl From<UserId> for Target {
     }
 }
 
+impl From<&UserId> for Target {
+    fn from(user: &UserId) -> Self {
+        Self::User(user.clone())
+    }
+}
+
+impl From<ConversationId> for Target {
+    fn from(group: ConversationId) -> Self {
+        Self::Group(group)
+    }
+}
+
+/// The other member's name, or the group's id.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Group(group) => group.fmt(f),
+        }
+    }
+}
+
 /// A conversation as it is shown to one of its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {

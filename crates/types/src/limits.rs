@@ -73,6 +73,18 @@ pub const TYPING_OUTPUT_BYTES_MAX: usize = 64 * 1_024;
 /// Bytes waiting in one connection's output beyond which it is told only the latest of who is there.
 pub const PRESENCE_OUTPUT_BYTES_MAX: usize = 256 * 1_024;
 
+/// Messages and changes of groups that one user may send in a minute, over all devices, unless an operator says
+/// otherwise.
+pub const MESSAGES_PER_MINUTE: u32 = 100;
+/// How many of them at once after a rest.
+pub const MESSAGES_BURST: u32 = 100;
+/// Messages that a worker lets a user of another worker send ahead of asking again.
+pub const PERMITS_AHEAD: u32 = 16;
+/// Milliseconds after which a worker that got no answer asks again.
+pub const PERMITS_ASK_MS: u64 = 1_000;
+/// Users of other workers for whom such permits are kept.
+pub const LEASES_MAX: usize = 65_536;
+
 // --- protocol ---------------------------------------------------------------------------------------------
 
 /// Bytes of a frame's payload: what its two length bytes can say.
@@ -125,10 +137,10 @@ pub const HELLO_MS_MIN: u64 = 500;
 pub const LOGIN_MS_MAX: u64 = 5_000;
 /// Milliseconds between a frame's first byte and its last.
 pub const PARTIAL_FRAME_MS_MAX: u64 = 10_000;
-/// Milliseconds of silence after which a connection is closed; clients ping well before.
-pub const IDLE_MS_MAX: u64 = 300_000;
+/// Milliseconds of silence after which a connection is closed, and its user is there no more; clients ping well before.
+pub const IDLE_MS_MAX: u64 = 30_000;
 /// Milliseconds between a client's pings when it has nothing else to say.
-pub const PING_INTERVAL_MS: u64 = 120_000;
+pub const PING_INTERVAL_MS: u64 = 10_000;
 /// Milliseconds a client waits for any sign of life after a ping; then the server counts as dead.
 pub const PONG_MS_MAX: u64 = 20_000;
 /// Milliseconds of silence after which a client pings when a request of its own waits for an answer.
@@ -316,8 +328,17 @@ pub const OUTBOX_SENDS_MAX: usize = 65_536;
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Bytes of the application's reference to a send.
 pub const REFERENCE_BYTES_MAX: usize = 1_024;
-/// Questions (history, conversations) of a device that wait for their answers.
+/// Questions and changes (history, conversations, groups) of a device that wait for their answers, and as many read
+/// marks that somebody waits for.
 pub const QUERIES_MAX: usize = 256;
+/// Conversations whose read mark a device has yet to tell: a screen of unread ones, read at once while offline.
+pub const READ_MARKS_MAX: usize = 1_024;
+/// Bytes of a group's history that a question holds while it looks for the begin of what was asked for.
+pub const HISTORY_HELD_BYTES_MAX: usize = 256 * 1_024;
+/// Members that a device shows as writing at once.
+pub const TYPING_SHOWN_MAX: usize = 1_024;
+/// Conversations that a device says to be writing in at once.
+pub const TYPING_TOLD_MAX: usize = 64;
 /// Entries given to the application and not taken; beyond it a device stops acknowledging, so the server stops
 /// pushing.
 pub const UNREPORTED_ENTRIES_MAX: usize = 4_096;
@@ -335,8 +356,9 @@ pub const DIRECTORY_ENTRY_BYTES_MAX: usize = REGISTER_BYTES_MAX - 1_024;
 pub const CLIENT_WINDOW: usize = 256;
 /// Calls of an application that wait for its client; further ones wait in their caller.
 pub const CLIENT_CALLS_MAX: usize = 256;
-/// Events about the connection that wait for an application that does not read; the oldest make room.
-pub const PASSING_EVENTS_MAX: usize = 256;
+/// Events about the connection, presence and typing that wait for an application that does not read; the oldest make
+/// room, those about presence and typing first. Twice what a full list of watched users tells at once.
+pub const PASSING_EVENTS_MAX: usize = 512;
 /// Bytes of pages that a client's database may keep in memory.
 pub const CLIENT_CACHE_BYTES: usize = 8 * 1_024 * 1_024;
 /// Bytes that a client reads at once.
