@@ -201,6 +201,7 @@ fn start_edge(
     let secret = Arc::clone(secret);
     let edge = EdgeConfig {
         address: config.server.listen,
+        web: Vec::new(),
         inboxes,
         tls,
         token_check: Arc::new(move |token, now| iris_edge::token::verify(&secret, token, now)),

@@ -99,10 +99,22 @@ impl HttpConnection {
         self.is_last = true;
     }
 
-    /// When the connection has to be closed: the head that is awaited is late, or all the time is over.
+    /// When [`Self::handle_deadline`] has to be called, if nothing happens before.
     #[must_use]
-    pub fn deadline(&self) -> Monotonic {
-        if self.waiting.is_empty() { self.head.deadline().min(self.ends_at) } else { self.ends_at }
+    pub fn deadline(&self) -> Option<Monotonic> {
+        match (self.waiting.is_empty(), self.is_last) {
+            (true, true) => None,
+            (true, false) => Some(self.head.deadline().min(self.ends_at)),
+            (false, _) => Some(self.ends_at),
+        }
+    }
+
+    /// Closes: the head that is awaited is late, or all the time is over; then what waits is dropped.
+    pub fn handle_deadline(&mut self, now: Monotonic) {
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            self.is_last = true;
+            self.waiting = VecDeque::new();
+        }
     }
 
     /// Bytes on the heap that belong to this connection alone.

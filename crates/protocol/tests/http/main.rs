@@ -224,18 +224,29 @@ fn without_tls_strangers_names_get_nothing() {
 #[test]
 fn time_is_bounded_for_each_head_and_for_all() {
     let (site, mut connection, mut out) = (site(), HttpConnection::new(NOW), Vec::new());
-    assert_eq!(connection.deadline(), NOW.plus_millis(HTTP_HEAD_MS_MAX));
+    let late = NOW.plus_millis(HTTP_HEAD_MS_MAX);
+    assert_eq!(connection.deadline(), Some(late));
     connection.receive(b"GET / HTTP", &site, WALL);
-    assert_eq!(connection.deadline(), NOW.plus_millis(HTTP_HEAD_MS_MAX));
+    assert_eq!(connection.deadline(), Some(late));
     connection.receive(b"/1.1\r\nHost: a\r\n\r\n", &site, WALL);
     let end = NOW.plus_millis(HTTP_CONNECTION_MS_MAX);
-    assert_eq!(connection.deadline(), end, "it is the client that is waited for");
+    assert_eq!(connection.deadline(), Some(end), "it is the client that is waited for");
     let later = NOW.plus_millis(60_000);
+    connection.handle_deadline(later);
+    assert!(!connection.is_closing());
     connection.transmit(usize::MAX, later, &mut out);
-    assert_eq!(connection.deadline(), later.plus_millis(HTTP_HEAD_MS_MAX));
+    assert_eq!(connection.deadline(), Some(later.plus_millis(HTTP_HEAD_MS_MAX)));
     connection.receive(get("/", "").as_bytes(), &site, WALL);
-    connection.transmit(usize::MAX, end, &mut out);
-    assert_eq!(connection.deadline(), end);
+    assert_eq!(connection.deadline(), Some(end));
+    connection.handle_deadline(end);
+    assert_eq!((connection.is_closing(), connection.pending_output_bytes()), (true, 0));
+    assert_eq!(connection.deadline(), None);
+
+    let mut silent = HttpConnection::new(NOW);
+    silent.handle_deadline(Monotonic(late.0 - 1));
+    assert!(!silent.is_closing());
+    silent.handle_deadline(late);
+    assert!(silent.is_closing() && !silent.transmit(usize::MAX, late, &mut out));
 }
 
 #[test]
