@@ -14,7 +14,7 @@ use iris_types::{ErrorCode, Offset};
 use rustls::HandshakeKind;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 
-use support::client::{Stream as _, TlsClient, connect, read_to_close, tls_config};
+use support::client::{TlsClient, connect, read_to_close, tls_config};
 use support::{Client, PATIENCE, World};
 
 /// Alice sends one message and Bob gets it.
