@@ -60,6 +60,7 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("LOGIN_MS_MAX", l::LOGIN_MS_MAX),
         ("PARTIAL_FRAME_MS_MAX", l::PARTIAL_FRAME_MS_MAX),
         ("HTTP_HEAD_MS_MAX", l::HTTP_HEAD_MS_MAX),
+        ("HTTP_CONNECTION_MS_MAX", l::HTTP_CONNECTION_MS_MAX),
         ("IDLE_MS_MAX", l::IDLE_MS_MAX),
         ("PING_INTERVAL_MS", l::PING_INTERVAL_MS),
         ("WAITING_PING_INTERVAL_MS", l::WAITING_PING_INTERVAL_MS),
@@ -89,6 +90,7 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("WEBSOCKET_MESSAGE_BYTES_MAX", l::WEBSOCKET_MESSAGE_BYTES_MAX as u64),
         ("HTTP_HEAD_BYTES_MAX", l::HTTP_HEAD_BYTES_MAX as u64),
         ("HTTP_HEADERS_MAX", l::HTTP_HEADERS_MAX as u64),
+        ("HTTP_RESPONSES_MAX", l::HTTP_RESPONSES_MAX as u64),
         ("DEVICES_PER_USER_MAX", l::DEVICES_PER_USER_MAX as u64),
         ("REVOKED_DEVICES_MAX", l::REVOKED_DEVICES_MAX as u64),
     ];
@@ -111,7 +113,7 @@ fn the_table_of_close_codes_is_that_of_the_machine() {
 fn the_answers_to_a_request_for_a_websocket_are_named() {
     let document = document();
     let section = document.split("\n### WebSocket").nth(1).unwrap().split("\n## ").next().unwrap();
-    let told = section.lines().find(|line| line.starts_with("- The request is")).unwrap();
+    let told = section.lines().find(|line| line.starts_with("- The request for a WebSocket is")).unwrap();
     let errors = [
         UpgradeError::Key,
         UpgradeError::Forbidden,
