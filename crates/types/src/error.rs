@@ -95,6 +95,8 @@ catalogue! {
     503 Draining "draining" retry,
     /// The storage cannot be reached or did not answer; whether a change happened is not known.
     504 Unavailable "unavailable" retry,
+    /// The user, or the address, does this more often than it may.
+    505 RateLimited "rate_limited" retry,
 }
 
 impl fmt::Display for ErrorCode {
