@@ -15,11 +15,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use iris_types::limits::{
     CONNECTIONS_PER_MINUTE, FAILED_LOGINS_PER_HOUR, RATE_TOLD_FACTOR, RATE_VISITS_FACTOR,
 };
-use iris_types::request::TokenFacts;
 use iris_types::{ErrorCode, Monotonic, Refusal, UserId};
 
 use crate::clock::Now;
-use crate::machine::TokenCheck;
+use crate::machine::{Checked, TokenCheck};
 use crate::rates::{Rate, Rates};
 use crate::token;
 
@@ -131,7 +130,7 @@ impl Admission {
         token: &[u8],
         from: AddressKey,
         now: Now,
-    ) -> Result<(UserId, TokenFacts), Refusal> {
+    ) -> Checked<Refusal> {
         let claimed = token::claimed_user(token);
         if let Some(user) = &claimed {
             let counts = self.lock();
@@ -177,6 +176,8 @@ fn rate_limited(wait_ms: u64) -> Refusal {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use iris_types::request::TokenFacts;
+
     use super::*;
 
     #[test]

@@ -42,7 +42,7 @@ pub use clock::{Clock, Now, SystemClock};
 pub use edge::{Edge, EdgeConfig, StartError, Statistics};
 pub use inbox::EdgeInbox;
 pub use iris_cluster::{CoreLink, EdgeLink};
-pub use machine::{EdgeMachine, Gathered, TokenCheck};
+pub use machine::{Checked, EdgeMachine, Gathered, TokenCheck};
 pub use tls::{TlsConfig, TlsMaterialError};
 pub use token::TokenSecret;
 pub use web::{WebListener, WebPlace};

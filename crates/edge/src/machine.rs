@@ -16,7 +16,9 @@ use iris_types::{DeviceId, ErrorCode, Monotonic, Refusal, Timestamp, UserId};
 use crate::clock::Now;
 
 /// Says whom a token names, or why it is refused: [`crate::token::verify`] with a secret.
-pub type TokenCheck = dyn Fn(&[u8], Timestamp) -> Result<(UserId, TokenFacts), ErrorCode> + Send + Sync;
+pub type TokenCheck = dyn Fn(&[u8], Timestamp) -> Checked<ErrorCode> + Send + Sync;
+/// Whom a token names, or why it is refused.
+pub type Checked<E> = Result<(UserId, TokenFacts), E>;
 
 /// What the connections of one loop turn want from the core.
 #[derive(Debug, Default)]
@@ -64,7 +66,7 @@ impl EdgeMachine {
         &mut self,
         bytes: &[u8],
         now: Now,
-        check: &dyn Fn(&[u8], Timestamp) -> Result<(UserId, TokenFacts), E>,
+        check: &dyn Fn(&[u8], Timestamp) -> Checked<E>,
         gathered: &mut Gathered,
     ) {
         let Gathered { to_core, events } = gathered;
@@ -171,7 +173,7 @@ impl EdgeMachine {
         &mut self,
         event: ServerEvent,
         now: Now,
-        check: &dyn Fn(&[u8], Timestamp) -> Result<(UserId, TokenFacts), E>,
+        check: &dyn Fn(&[u8], Timestamp) -> Checked<E>,
     ) -> Option<ToCore> {
         match event {
             ServerEvent::Authenticate { token, device, nonce, at } => match check(&token, now.wall) {
