@@ -489,7 +489,8 @@ def main() -> None:
         case "conversations":
             for item in client.conversations():
                 peer, number = item["with"], f"#{item['last_seq']}, {item['unread']} unread"
-                print(peer if isinstance(peer, str) else peer["title"], number, item["conversation"])
+                name = peer if isinstance(peer, str) else peer["title"]
+                print(name, number, item["conversation"])
         case "group":
             print(client.create_group(options.words[0], options.words[1:]))
     client.close()
