@@ -73,6 +73,18 @@ pub const TYPING_OUTPUT_BYTES_MAX: usize = 64 * 1_024;
 /// Bytes waiting in one connection's output beyond which it is told only the latest of who is there.
 pub const PRESENCE_OUTPUT_BYTES_MAX: usize = 256 * 1_024;
 
+/// Messages and changes of groups that one user may send in a minute, over all devices, unless an operator says
+/// otherwise.
+pub const MESSAGES_PER_MINUTE: u32 = 100;
+/// How many of them at once after a rest.
+pub const MESSAGES_BURST: u32 = 100;
+/// Messages that a worker lets a user of another worker send ahead of asking again.
+pub const PERMITS_AHEAD: u32 = 16;
+/// Milliseconds after which a worker that got no answer asks again.
+pub const PERMITS_ASK_MS: u64 = 1_000;
+/// Users of other workers for whom such permits are kept.
+pub const LEASES_MAX: usize = 65_536;
+
 // --- protocol ---------------------------------------------------------------------------------------------
 
 /// Bytes of a frame's payload: what its two length bytes can say.
