@@ -158,7 +158,7 @@ pub const PING_INTERVAL_MS: u64 = 10_000;
 /// Milliseconds a client waits for any sign of life after a ping; then the server counts as dead.
 pub const PONG_MS_MAX: u64 = 20_000;
 /// Milliseconds of silence after which a client pings when a request of its own waits for an answer.
-pub const WAITING_PING_INTERVAL_MS: u64 = 10_000;
+pub const WAITING_PING_INTERVAL_MS: u64 = 5_000;
 /// Milliseconds a client waits for the answer to its login.
 pub const LOGIN_ANSWER_MS_MAX: u64 = 15_000;
 /// Handshakes in progress per event loop; further connections wait in the listen queue, or take the place of the
