@@ -83,7 +83,13 @@ pub(crate) fn group(load: &Load) -> Result<Report> {
     while probe.clock.micros() < count.until_us {
         while let Some(intended_us) = schedule.due(probe.clock.micros()) {
             let who = probe.random.usize(..size);
-            let number = send(&mut probe, who, group, Mark { intended_us, sender: who as u32, number: sent }, &filling)?;
+            let number = send(
+                &mut probe,
+                who,
+                group,
+                Mark { intended_us, sender: who as u32, number: sent },
+                &filling,
+            )?;
             intended.insert((who, number), intended_us);
             sent += 1;
             if let Some(member) = count.members.get_mut(who) {
@@ -152,7 +158,9 @@ fn create(probe: &mut Probe) -> Result<ConversationId> {
     let (mut heard, mut group) = (0, None);
     probe.wait_for("the group", |told| {
         match &told.event {
-            ClientEvent::GroupCreated { query: answered, group: made } if *answered == query => group = Some(*made),
+            ClientEvent::GroupCreated { query: answered, group: made } if *answered == query => {
+                group = Some(*made)
+            }
             ClientEvent::Message { .. } => heard += 1,
             _ => {}
         }
@@ -206,6 +214,9 @@ impl Count {
 
     /// Messages that members should have seen and have not; everybody sees those of all others.
     fn missing(&self, sent: u32) -> u64 {
-        self.members.iter().map(|member| (u64::from(sent) - member.sent).saturating_sub(member.messages)).sum()
+        self.members
+            .iter()
+            .map(|member| (u64::from(sent) - member.sent).saturating_sub(member.messages))
+            .sum()
     }
 }
