@@ -8,8 +8,8 @@ use iris_types::request::{
     TokenFacts,
 };
 use iris_types::{
-    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, MessageId, Monotonic, Offset, Seq,
-    Standing, Target, Timestamp, UserId, VnodeId,
+    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, GroupChange, MessageId, Monotonic, Offset,
+    Seq, Standing, Target, Timestamp, UserId, VnodeId,
 };
 use iris_vnode::bucket::Bucket;
 use iris_vnode::rows::First;
@@ -243,6 +243,25 @@ impl ConversationCommand {
 
     pub(crate) const fn previous(&self) -> Option<MessageId> {
         if let Self::Send(send) = self { send.previous } else { None }
+    }
+}
+
+impl Pending {
+    /// Whom the command may bring something, besides those who are members now.
+    pub(crate) fn concerned(&self) -> Vec<&UserId> {
+        let mut users = vec![&self.caller.user];
+        match &self.command {
+            ConversationCommand::Create(create) => users.extend(&create.members),
+            ConversationCommand::Change(change) => match &change.change {
+                GroupChange::Invite(user)
+                | GroupChange::Add(user)
+                | GroupChange::Remove(user)
+                | GroupChange::SetRole(user, _) => users.push(user),
+                _ => {}
+            },
+            _ => {}
+        }
+        users
     }
 }
 

@@ -17,7 +17,7 @@ use iris_vnode::{Event, Forward, Recipient, Stamp, deliver};
 use crate::chunk::Mark;
 use crate::effects::Effect;
 use crate::line::Placing;
-use crate::state::{Waiter, Who};
+use crate::state::{Pending, Waiter, Who};
 use crate::worker::Worker;
 use crate::{Confirm, Frame, Output};
 
@@ -37,6 +37,8 @@ pub(crate) struct Links {
     unconfirmed: BTreeMap<(VnodeId, VnodeId), Monotonic>,
     /// Confirms of this turn.
     confirms: BTreeMap<(VnodeId, VnodeId), Position>,
+    /// Users that the next forward of a stream waits for.
+    pinned: BTreeMap<(VnodeId, VnodeId), Vec<UserId>>,
 }
 
 /// An entry that got its offset.
@@ -118,18 +120,23 @@ impl Worker {
         self.after(stamp, Effect::Deliver { slot, entry, except });
     }
 
-    /// Whether the streams that a change of this conversation may need have room.
+    /// Whether the streams that the command in front of a conversation's queue may need have room.
     pub(crate) fn have_streams_room(&mut self, slot: u32) -> bool {
-        let homes = self.homes(slot);
+        let members = self.homes(slot);
         let Some(state) = self.conversations.get(slot) else { return false };
         let Some(hosted) = self.hosted(state.vnode) else { return false };
-        let has_room = |destination: &VnodeId| {
-            let backlog = hosted.outgoing.get(destination).map_or(0, |outgoing| outgoing.queue.len());
+        let has_room = |destination: VnodeId| {
+            let backlog = hosted.outgoing.get(&destination).map_or(0, |outgoing| outgoing.queue.len());
             backlog < self.config.limits.stream_backlog_max
         };
         match &state.who {
-            Who::Direct { homes, .. } => homes.iter().all(has_room),
-            Who::Group { .. } => homes.iter().flat_map(|homes| homes.iter()).all(|(home, _)| has_room(home)),
+            Who::Direct { homes, .. } => homes.iter().copied().all(has_room),
+            Who::Group { .. } => {
+                let named = state.queue.front().map(Pending::concerned).unwrap_or_default();
+                let mut members = members.iter().flat_map(|homes| homes.iter());
+                members.all(|(home, _)| has_room(*home))
+                    && named.into_iter().all(|user| has_room(self.config.vnodes.of_user(user)))
+            }
         }
     }
 
@@ -407,8 +414,33 @@ impl Worker {
                     }
                     return;
                 }
-                Missing::State(slot) => return self.wait(slot, Waiter::Stream { source, destination }),
+                Missing::State(slot) => {
+                    self.pin_recipients(source, destination, &forward);
+                    return self.wait(slot, Waiter::Stream { source, destination });
+                }
                 Missing::Home => return self.forget_incoming(source, destination),
+            }
+        }
+    }
+
+    /// Keeps everybody whom a forward is for from being dropped until all of them are loaded.
+    fn pin_recipients(&mut self, source: VnodeId, destination: VnodeId, forward: &Forward) {
+        if self.links.pinned.contains_key(&(source, destination)) {
+            return;
+        }
+        let users: Vec<UserId> = forward.users().cloned().collect();
+        for user in &users {
+            if let Some(user) = self.user_slot_mut(user) {
+                user.pins += 1;
+            }
+        }
+        self.links.pinned.insert((source, destination), users);
+    }
+
+    fn unpin_recipients(&mut self, source: VnodeId, destination: VnodeId) {
+        for user in self.links.pinned.remove(&(source, destination)).unwrap_or_default() {
+            if let Some(user) = self.user_slot_mut(&user) {
+                user.pins = user.pins.saturating_sub(1);
             }
         }
     }
@@ -452,6 +484,7 @@ impl Worker {
 
     fn take_forward(&mut self, forward: Forward, source: VnodeId, destination: VnodeId, position: Position) {
         let stamp = self.log.stamp(&self.config.limits);
+        self.unpin_recipients(source, destination);
         if let Some(incoming) =
             self.hosted_mut(destination).and_then(|hosted| hosted.incoming.get_mut(&source))
         {
@@ -490,6 +523,7 @@ impl Worker {
     }
 
     fn forget_incoming(&mut self, source: VnodeId, destination: VnodeId) {
+        self.unpin_recipients(source, destination);
         let hosted = self.hosted_mut(destination);
         if let Some(incoming) = hosted.and_then(|hosted| hosted.incoming.get_mut(&source)) {
             incoming.queue.clear();
