@@ -164,8 +164,10 @@ fn a_damaged_run_refuses_what_it_holds_and_nothing_else() {
         iris_store::StoreError::Corrupt { what: "a block".to_owned() },
     );
     world.cache = iris_worker::SharedCache::new(0);
-    let answer = world
-        .ask("a", Request::ReadHistory(ReadHistory { with: user("b").into(), from: HistoryFrom::Latest, limit: 9 }));
+    let answer = world.ask(
+        "a",
+        Request::ReadHistory(ReadHistory { with: user("b").into(), from: HistoryFrom::Latest, limit: 9 }),
+    );
     assert_eq!(refused(answer), Some(ErrorCode::DataCorrupt));
     assert_eq!(world.history("c", "d", 9), [(1, "fine".to_owned())]);
     assert_eq!(world.history("a", "b", 9).len(), 30);

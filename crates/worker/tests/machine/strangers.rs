@@ -153,9 +153,12 @@ fn no_request_of_a_stranger_shows_or_changes_what_is_others() {
             assert_eq!(world.answer(id).map(shown).unwrap_or_default(), wanted, "{kind}");
         }
         assert_eq!((world.presences.len(), world.typings.len()), (2, 0), "told twice that it is hidden");
-        assert!(world.presences.iter().all(|(to, one)| {
-            *to == session("mallory") && one.state == PresenceState::Hidden
-        }));
+        assert!(
+            world
+                .presences
+                .iter()
+                .all(|(to, one)| { *to == session("mallory") && one.state == PresenceState::Hidden })
+        );
         let mut after = look(&mut world);
         after.2.1.retain(|(_, text)| text != "not the same text");
         assert_eq!(after, before);

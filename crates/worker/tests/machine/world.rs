@@ -10,13 +10,13 @@ use iris_types::request::{
     SessionId, TokenFacts,
 };
 use iris_types::{
-    Body, BodyKind, Change, ChangeGroup, ConversationId, ConversationSummary, CreateGroup, DeviceId, ErrorCode,
-    GroupChange, GroupDescription, GroupTitle, InboxEntry, InboxItem, MessageId, Monotonic, Offset, Peer, Policy,
-    Presence, Role, Target, Timestamp, Typing, UserId, VnodeId,
+    Body, BodyKind, Change, ChangeGroup, ConversationId, ConversationSummary, CreateGroup, DeviceId,
+    ErrorCode, GroupChange, GroupDescription, GroupTitle, InboxEntry, InboxItem, MessageId, Monotonic,
+    Offset, Peer, Policy, Presence, Role, Target, Timestamp, Typing, UserId, VnodeId,
 };
 use iris_worker::{
-    AdminAnswer, AdminCommand, AdminId, Call, CallId, Input, Output, Placement, SharedCache, StopReason,
-    Worker, WorkerConfig, WorkerIndex, WorkerLimits, execute,
+    AdminAnswer, AdminCommand, AdminId, Call, CallId, Frame, Input, Output, Placement, SharedCache,
+    StopReason, Worker, WorkerConfig, WorkerIndex, WorkerLimits, execute,
 };
 
 pub(crate) const DAY: u64 = 24 * 3_600_000;
@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) pushes: Vec<(SessionId, Arc<InboxEntry>)>,
     pub(crate) presences: Vec<(SessionId, Presence)>,
     pub(crate) typings: Vec<(SessionId, Arc<Typing>)>,
+    /// Frames between workers, with the worker that each went to.
+    pub(crate) frames: Vec<(usize, Frame)>,
     pub(crate) closed: Vec<(SessionId, ErrorCode)>,
     pub(crate) admin: Vec<AdminAnswer>,
     pub(crate) stops: Vec<StopReason>,
@@ -72,6 +74,7 @@ impl World {
             pushes: Vec::new(),
             presences: Vec::new(),
             typings: Vec::new(),
+            frames: Vec::new(),
             closed: Vec::new(),
             admin: Vec::new(),
             stops: Vec::new(),
@@ -157,7 +160,10 @@ impl World {
             Output::Typing { session, typing } => self.typings.push((session, typing)),
             Output::Whisper { to, whisper } => self.tell(usize::from(to.0), Input::Whisper(whisper)),
             Output::Close { session, code } => self.closed.push((session, code)),
-            Output::Frame { to, frame } => self.tell(usize::from(to.0), Input::Frame(frame)),
+            Output::Frame { to, frame } => {
+                self.frames.push((usize::from(to.0), frame.clone()));
+                self.tell(usize::from(to.0), Input::Frame(frame));
+            }
             Output::Confirm { to, confirm } => self.tell(usize::from(to.0), Input::Confirm(confirm)),
             Output::Admin { answer, .. } => self.admin.push(answer),
             Output::Ready => self.ready += 1,
@@ -343,7 +349,16 @@ impl World {
 
     /// The whole inbox from an offset on, page by page: gap, texts by offset.
     pub(crate) fn inbox(&mut self, name: &str, after: u64) -> InboxTexts {
-        let (mut after, mut gap, mut all) = (after, None, Vec::new());
+        let (gap, entries) = self.inbox_after(name, after);
+        (gap, entries.iter().map(|entry| (entry.offset.0, text_of(entry))).collect())
+    }
+
+    pub(crate) fn inbox_entries(&mut self, name: &str) -> Vec<Arc<InboxEntry>> {
+        self.inbox_after(name, 0).1
+    }
+
+    fn inbox_after(&mut self, name: &str, mut after: u64) -> (Option<(u64, u64)>, Vec<Arc<InboxEntry>>) {
+        let (mut gap, mut all) = (None, Vec::new());
         loop {
             let page = match self.ask(name, Request::ReadInbox { after: Offset(after) }) {
                 Answer::InboxPage(page) => page,
@@ -354,8 +369,8 @@ impl World {
             for entry in &page.entries {
                 after += 1;
                 assert_eq!(entry.offset.0, after, "a hole in a page");
-                all.push((after, text_of(entry)));
             }
+            all.extend(page.entries);
             if after >= page.last.0 {
                 return (gap, all);
             }
