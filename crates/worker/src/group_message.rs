@@ -9,8 +9,8 @@ use iris_vnode::group::Sent;
 use iris_vnode::{Event, Recipient, Stamp};
 
 use crate::chunk::Mark;
+use crate::place::Placed;
 use crate::state::{Caller, Homes, Who};
-use crate::streams::Placed;
 use crate::worker::Worker;
 
 impl Worker {
