@@ -51,6 +51,7 @@ impl Worker {
         };
         let mark = Mark::Message(slot, event.seq);
         self.commit(vnode, Event::Message(event), Some(mark));
+        self.weigh_group(slot);
         let mut placed = Vec::new();
         for (home, recipients) in homes {
             placed.extend(self.place_in_vnode(vnode, home, &message, recipients, stamp));

@@ -38,11 +38,10 @@ impl Worker {
     /// they are read. Whether the user's devices' row has changed.
     pub(crate) fn give_receipts(&mut self, slot: u32, stamp: Stamp) -> bool {
         let Some(user) = self.users.get(slot) else { return false };
-        let Some(devices) = user.inbox.as_ref().and_then(|inbox| inbox.devices.as_deref()) else {
-            return false;
-        };
+        let devices = user.inbox.as_ref().and_then(|inbox| inbox.devices.as_deref());
         let trimmed = user.inbox.as_ref().map_or(Offset::ZERO, |inbox| inbox.trimmed);
-        let (given, furthest) = (devices.given, devices.furthest());
+        let (given, furthest) =
+            devices.map_or_else(<_>::default, |devices| (devices.given, devices.furthest()));
         let mut marks: BTreeMap<ConversationId, (Target, Marks)> = BTreeMap::new();
         let mut up_to = given;
         if furthest > given && !user.is_looking {
