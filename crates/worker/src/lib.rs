@@ -42,6 +42,7 @@ mod names;
 pub mod output;
 mod page;
 mod permits;
+mod place;
 mod presence;
 mod publish;
 mod read_group;
