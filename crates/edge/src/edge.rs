@@ -17,6 +17,7 @@ use crate::inbox::EdgeInbox;
 use crate::listener;
 use crate::machine::TokenCheck;
 use crate::tls::TlsConfig;
+use crate::web::{Entrance, Service, WebListener};
 
 pub use crate::control::Statistics;
 
@@ -24,6 +25,8 @@ pub use crate::control::Statistics;
 pub struct EdgeConfig {
     /// Port 0: a free one, see [`Edge::local_address`].
     pub address: SocketAddr,
+    /// Where browsers connect, if anywhere.
+    pub web: Vec<WebListener>,
     /// One event loop is started for each: [`EdgeInbox::for_loops`]. The core has the same ones.
     pub inboxes: Vec<Arc<EdgeInbox>>,
     pub tls: TlsConfig,
@@ -48,6 +51,7 @@ pub enum StartError {
 /// A running edge. Dropping it stops it.
 pub struct Edge {
     local_address: SocketAddr,
+    web_addresses: Vec<SocketAddr>,
     inboxes: Vec<Arc<EdgeInbox>>,
     control: Arc<Control>,
     threads: Vec<JoinHandle<io::Result<()>>>,
@@ -59,19 +63,32 @@ impl Edge {
     /// # Errors
     /// [`StartError`] when the address is taken or not ours, or descriptors or threads have run out.
     pub fn start(config: EdgeConfig, core: Arc<dyn CoreLink>) -> Result<Self, StartError> {
-        let listeners = listener::listen(config.address, config.inboxes.len())
-            .map_err(|source| StartError::Listen { address: config.address, source })?;
+        let event_loops = config.inboxes.len();
+        let refused = |address| move |source| StartError::Listen { address, source };
+        let listeners = listener::listen(config.address, event_loops).map_err(refused(config.address))?;
         let local_address = listeners.address;
-        let control = Arc::new(Control::new(config.inboxes.len()));
+        let mut entrances = vec![Entrance { sockets: listeners.sockets, service: Service::Frames }];
+        let mut web_addresses = Vec::new();
+        for web in &config.web {
+            let (address, more) = web.listen(event_loops).map_err(refused(web.place.address()))?;
+            web_addresses.push(address);
+            entrances.extend(more);
+        }
+        let control = Arc::new(Control::new(event_loops));
         let mut edge = Self {
             local_address,
+            web_addresses,
             inboxes: config.inboxes.clone(),
             control: Arc::clone(&control),
             threads: Vec::new(),
         };
-        for (number, socket) in listeners.sockets.into_iter().enumerate() {
-            let event_loop = EventLoop::new(number, socket, &config, Arc::clone(&core), Arc::clone(&control))
-                .map_err(StartError::EventLoop)?;
+        for number in 0..event_loops {
+            let doors = entrances
+                .iter_mut()
+                .filter_map(|entrance| Some((entrance.sockets.pop()?, entrance.service.clone())));
+            let event_loop =
+                EventLoop::new(number, doors.collect(), &config, Arc::clone(&core), Arc::clone(&control))
+                    .map_err(StartError::EventLoop)?;
             edge.threads.push(spawn(number, event_loop).map_err(StartError::EventLoop)?);
         }
         Ok(edge)
@@ -80,6 +97,12 @@ impl Edge {
     #[must_use]
     pub fn local_address(&self) -> SocketAddr {
         self.local_address
+    }
+
+    /// Of [`EdgeConfig::web`], in its order.
+    #[must_use]
+    pub fn web_addresses(&self) -> &[SocketAddr] {
+        &self.web_addresses
     }
 
     #[must_use]

@@ -8,12 +8,15 @@
 //! - [`EdgeMachine`]: one connection without its transport, as the simulator drives it.
 //! - [`token`]: minting and checking tokens.
 //! - [`TlsConfig`]: certificate and key.
+//! - [`WebListener`]: where browsers get the web client and open WebSockets.
 
 mod acceptor;
+mod channel;
 mod ciphers;
 pub mod clock;
 mod connection;
 mod control;
+mod dialogue;
 pub mod edge;
 mod event_loop;
 mod handshake;
@@ -24,9 +27,11 @@ mod newcomers;
 mod pace;
 mod record;
 mod slab;
+mod stage;
 mod sweep;
 pub mod tls;
 pub mod token;
+pub mod web;
 mod workspace;
 
 pub use clock::{Clock, Now, SystemClock};
@@ -36,3 +41,4 @@ pub use iris_cluster::{CoreLink, EdgeLink};
 pub use machine::{EdgeMachine, Gathered, TokenCheck};
 pub use tls::{TlsConfig, TlsMaterialError};
 pub use token::TokenSecret;
+pub use web::{WebListener, WebPlace};

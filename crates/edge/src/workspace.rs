@@ -25,6 +25,8 @@ pub(crate) struct Workspace {
     pub(crate) gathered: Gathered,
     /// Ciphertext that was read.
     pub(crate) input: Vec<u8>,
+    /// Frames that go into a WebSocket's messages.
+    pub(crate) frames: Vec<u8>,
     /// Plaintext to be sealed.
     pub(crate) plaintext: Vec<u8>,
     /// Ciphertext to be written.
@@ -44,6 +46,7 @@ impl Workspace {
             ciphers: Ciphers::new(),
             gathered: Gathered::default(),
             input: vec![0; INPUT_BYTES],
+            frames: Vec::new(),
             plaintext: Vec::new(),
             output: Vec::new(),
             totals: Statistics::default(),

@@ -13,6 +13,8 @@ pub(crate) const DEFAULT: &str = include_str!("iris.toml");
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) server: Server,
+    /// `None`: browsers are not served.
+    pub(crate) web: Option<Web>,
     pub(crate) tls: Tls,
     pub(crate) tokens: Tokens,
     pub(crate) storage: Storage,
@@ -30,6 +32,16 @@ pub(crate) struct Server {
     pub(crate) event_loops: usize,
     #[serde(default = "both_versions")]
     pub(crate) protocol_versions: Vec<u8>,
+}
+
+/// The listener for browsers: HTTPS with the certificate of [`Tls`].
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Web {
+    pub(crate) listen: SocketAddr,
+    /// Whose pages may open WebSockets, beside its own: `https://host`, with the port if it is not 443.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -147,6 +159,10 @@ impl Config {
         if versions.is_empty() || versions.iter().any(|version| ![1, 2].contains(version)) {
             return Err(("protocol_versions", "one or both of 1 and 2".to_owned()));
         }
+        let origins = self.web.iter().flat_map(|web| &web.origins);
+        if let Some(origin) = origins.into_iter().find(|origin| !is_origin(origin)) {
+            return Err(("origins", format!("`{origin}` is not https://HOST or https://HOST:PORT")));
+        }
         let keys = [self.storage.master_key_file.is_some(), self.storage.master_key_environment.is_some()];
         if keys == [false, false] || keys == [true, true] {
             return Err((
@@ -186,6 +202,12 @@ impl Config {
             *path = folder.join(&*path);
         }
     }
+}
+
+/// As browsers write it, so that comparing is enough: no path, not even a slash.
+fn is_origin(text: &str) -> bool {
+    let is_of_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    text.strip_prefix("https://").is_some_and(|host| !host.is_empty() && host.bytes().all(is_of_host))
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -230,6 +252,41 @@ mod tests {
             error(&DEFAULT.replace("[storage]", "[storrage]")).split(": ").nth(1).unwrap(),
             "unknown key `storrage`; did you mean `storage`?"
         );
+    }
+
+    #[test]
+    fn browsers_are_served_over_https_alone_and_only_when_asked_for() {
+        let parse = |text: &str| Config::parse(text, Path::new("iris.toml"));
+        assert_eq!(parse(DEFAULT).unwrap().web, None);
+        let printed: String = DEFAULT
+            .lines()
+            .map(|line| match line {
+                "# [web]" | "# listen = \"0.0.0.0:8443\"" | "# origins = []" => line.trim_start_matches("# "),
+                line => line,
+            })
+            .fold(String::new(), |text, line| text + line + "\n");
+        let web = parse(&printed).unwrap().web.unwrap();
+        assert_eq!(web, Web { listen: ([0, 0, 0, 0], 8_443).into(), origins: Vec::new() });
+        let with = |origin: &str| printed.replace("origins = []", &format!("origins = [\"{origin}\"]"));
+        assert!(parse(&with("https://chat.example.org:8443")).is_ok());
+        for wrong in [
+            "chat.example.org",
+            "http://chat.example.org",
+            "https://",
+            "https://a/",
+            "https://a/b",
+            "*",
+            "null",
+        ] {
+            let line = printed.lines().position(|line| line.starts_with("origins")).unwrap() + 1;
+            let told =
+                format!("iris.toml:{line}: origins: `{wrong}` is not https://HOST or https://HOST:PORT");
+            assert_eq!(error(&with(wrong)), told);
+        }
+        for key in ["http_port = 8080", "plain = true", "tls = false"] {
+            let text = printed.replace("origins = []", key);
+            assert!(error(&text).contains("unknown key"), "{key}");
+        }
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use iris_protocol::Versions;
+use iris_protocol::http::{HeadError, NOT_FOUND};
 use iris_protocol::server::ServerConfig;
-use iris_protocol::websocket::{CloseCode, HeadError, UpgradeError};
+use iris_protocol::websocket::{CloseCode, UpgradeError};
 use iris_protocol::{DrainHint, frame};
 use iris_types::limits as l;
 use iris_types::request::{HistoryFrom, ListConversations, ReadHistory, RequestId};
@@ -59,6 +60,7 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("LOGIN_MS_MAX", l::LOGIN_MS_MAX),
         ("PARTIAL_FRAME_MS_MAX", l::PARTIAL_FRAME_MS_MAX),
         ("HTTP_HEAD_MS_MAX", l::HTTP_HEAD_MS_MAX),
+        ("HTTP_CONNECTION_MS_MAX", l::HTTP_CONNECTION_MS_MAX),
         ("IDLE_MS_MAX", l::IDLE_MS_MAX),
         ("PING_INTERVAL_MS", l::PING_INTERVAL_MS),
         ("WAITING_PING_INTERVAL_MS", l::WAITING_PING_INTERVAL_MS),
@@ -88,6 +90,7 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("WEBSOCKET_MESSAGE_BYTES_MAX", l::WEBSOCKET_MESSAGE_BYTES_MAX as u64),
         ("HTTP_HEAD_BYTES_MAX", l::HTTP_HEAD_BYTES_MAX as u64),
         ("HTTP_HEADERS_MAX", l::HTTP_HEADERS_MAX as u64),
+        ("HTTP_RESPONSES_MAX", l::HTTP_RESPONSES_MAX as u64),
         ("DEVICES_PER_USER_MAX", l::DEVICES_PER_USER_MAX as u64),
         ("REVOKED_DEVICES_MAX", l::REVOKED_DEVICES_MAX as u64),
     ];
@@ -110,18 +113,18 @@ fn the_table_of_close_codes_is_that_of_the_machine() {
 fn the_answers_to_a_request_for_a_websocket_are_named() {
     let document = document();
     let section = document.split("\n### WebSocket").nth(1).unwrap().split("\n## ").next().unwrap();
-    let told = section.lines().find(|line| line.starts_with("- The request is")).unwrap();
-    let mut known = [
+    let told = section.lines().find(|line| line.starts_with("- The request for a WebSocket is")).unwrap();
+    let errors = [
         UpgradeError::Key,
         UpgradeError::Forbidden,
-        UpgradeError::NotFound,
         UpgradeError::Method,
         UpgradeError::NotAnUpgrade,
         HeadError::TooLong.into(),
     ];
-    known.sort_by_key(|error| error.status());
+    let mut known: Vec<u16> = errors.iter().map(|error| error.status().0).chain([NOT_FOUND.0]).collect();
+    known.sort_unstable();
     let numbers: Vec<_> = told.split_whitespace().filter_map(|word| word.parse::<u16>().ok()).collect();
-    assert_eq!(numbers, known.iter().map(|error| error.status().0).collect::<Vec<_>>());
+    assert_eq!(numbers, known);
 }
 
 #[test]

@@ -126,7 +126,7 @@ pub const SOCKET_READ_BYTES: usize = 128 * 1_024;
 /// Room set aside when a batch frame is begun.
 pub const BATCH_ROOM_BYTES: usize = 1_024;
 
-// --- WebSockets -------------------------------------------------------------------------------------------
+// --- web listeners -----------------------------------------------------------------------------------------
 
 /// Bytes of an HTTP request's head: a browser's, with room for cookies of other servers on the same host.
 pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1_024;
@@ -134,6 +134,15 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1_024;
 pub const HTTP_HEADERS_MAX: usize = 64;
 /// Milliseconds for the head of an HTTP request, from when it may begin.
 pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
+/// Responses that wait for one client to take them; behind the last the connection closes. Browsers do not ask for a
+/// second thing before they have the first.
+pub const HTTP_RESPONSES_MAX: usize = 8;
+/// Milliseconds that an HTTP connection lives: a megabyte at 10 kB/s. A WebSocket's time begins anew.
+pub const HTTP_CONNECTION_MS_MAX: u64 = 120_000;
+/// Bytes of a response that are sealed and written at once, one TLS record; so many a client that reads nothing costs.
+pub const HTTP_WRITE_BYTES: usize = 16 * 1_024;
+/// Bytes of responses written to one client in one turn, so that others have their turn, too.
+pub const HTTP_TURN_BYTES_MAX: usize = 256 * 1_024;
 /// Bytes of a WebSocket message in either direction: the largest frame, and as much again.
 pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 128 * 1_024;
 /// Bytes of answers to WebSocket pings that wait to be sent; beyond it only the latest ping is answered.

@@ -3,13 +3,14 @@
 
 pub mod client;
 pub mod core;
+pub mod web;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use iris_edge::{
-    Clock, CoreLink, Edge, EdgeConfig, EdgeInbox, Now, Statistics, TlsConfig, TokenSecret, token,
+    Clock, CoreLink, Edge, EdgeConfig, EdgeInbox, Now, Statistics, TlsConfig, TokenSecret, WebListener, token,
 };
 use iris_protocol::server::ServerConfig;
 use iris_types::{Monotonic, Timestamp, UserId};
@@ -77,6 +78,25 @@ impl World {
         protocol: ServerConfig,
         wrap: impl FnOnce(Arc<FakeCore>) -> Arc<dyn CoreLink>,
     ) -> Self {
+        Self::start(connections_max, event_loops, protocol, Vec::new(), wrap)
+    }
+
+    /// With listeners for browsers: [`web::listeners`].
+    pub fn web() -> Self {
+        Self::web_behind(|core| core)
+    }
+
+    pub fn web_behind(wrap: impl FnOnce(Arc<FakeCore>) -> Arc<dyn CoreLink>) -> Self {
+        Self::start(usize::MAX, 1, ServerConfig::default(), web::listeners(), wrap)
+    }
+
+    fn start(
+        connections_max: usize,
+        event_loops: u16,
+        protocol: ServerConfig,
+        web: Vec<WebListener>,
+        wrap: impl FnOnce(Arc<FakeCore>) -> Arc<dyn CoreLink>,
+    ) -> Self {
         let (authority, tls) = material();
         let inboxes = EdgeInbox::for_loops(event_loops).unwrap();
         let core = Arc::new(FakeCore::new(inboxes.clone()));
@@ -84,6 +104,7 @@ impl World {
         let clock = Arc::new(HandClock(Mutex::new(now)));
         let config = EdgeConfig {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            web,
             inboxes,
             tls,
             token_check: Arc::new(|bytes, now| token::verify(&secret(), bytes, now)),

@@ -62,6 +62,11 @@ impl HeadReader {
         Self { bytes: Vec::new(), line_begins: 0, lines: 0, opened_at: now }
     }
 
+    /// The time for the head starts anew: only now the client can expect it to be read.
+    pub fn restart(&mut self, now: Monotonic) {
+        self.opened_at = now;
+    }
+
     /// Takes bytes up to the end of the head.
     ///
     /// # Errors
