@@ -1,8 +1,8 @@
 //! What the server says, and what follows from it.
 
-use iris_protocol::client::ClientEvent as Told;
-use iris_types::request::{Attached, RequestId, Sent};
-use iris_types::{ErrorCode, Refusal, Timestamp};
+use iris_protocol::client::{ClientEvent as Told, Entry};
+use iris_types::request::{Answer, Attached, RequestId, Sent};
+use iris_types::{ErrorCode, InboxEntry, InboxItem, Offset, Refusal, Timestamp};
 
 use crate::backoff::Retry;
 use crate::core::mint;
@@ -57,6 +57,7 @@ impl ClientCore {
             self.give_up(None, now);
         }
         self.outbox.open_lanes(at);
+        self.writers.expire(at, &mut self.draft);
     }
 
     fn take_event(&mut self, event: Told, now: Now) -> Result<(), Hole> {
@@ -69,33 +70,25 @@ impl ClientCore {
             Told::Refused { request, refusal, server_time } => {
                 self.refused(request, refusal, server_time, now)
             }
-            Told::Entries { gap, entries } => {
-                let own = self.inbox.take(gap, entries, &mut self.draft)?;
-                own.iter().for_each(|own| self.own_entry(own));
-            }
+            Told::Entries { gap, entries } => self.take_entries(gap, entries)?,
             Told::PageEnd { live, .. } => self.inbox.page_end(live, &mut self.draft),
             Told::SyncNeeded => self.inbox.need_sync(),
-            Told::HistoryPage { request, page } => {
-                if let Some(Asked::Query(query)) = self.requests.answered(request) {
-                    let found = self.queries.history_page(query, page, &self.config.user, &mut self.draft);
-                    found.into_iter().for_each(|found| self.looked_up(&found));
-                }
-            }
+            Told::HistoryPage { request, page } => self.answered(request, Answer::HistoryPage(page), now),
             Told::Conversations { request, page } => {
-                if let Some(Asked::Query(query)) = self.requests.answered(request) {
-                    self.queries.conversation_page(query, page, &mut self.draft);
+                for item in &page.items {
+                    self.conversations.learn(item.conversation, item.with.target(item.conversation));
                 }
+                self.answered(request, Answer::Conversations(page), now);
             }
-            Told::Devices { request, items } => {
-                if let Some(Asked::Query(query)) = self.requests.answered(request) {
-                    self.queries.device_list(query, items, &mut self.draft);
-                }
-            }
-            Told::Done { request } => {
-                if let Some(Asked::Query(query)) = self.requests.answered(request) {
-                    self.queries.done(query, &mut self.draft);
-                }
-            }
+            Told::Devices { request, items } => self.answered(request, Answer::Devices(items), now),
+            Told::Done { request } => self.answered(request, Answer::Done, now),
+            Told::Group { request, group } => self.answered(request, Answer::Group(group), now),
+            Told::Roster { request, page } => self.answered(request, Answer::Roster(page), now),
+            Told::Receipts { request, page } => self.answered(request, Answer::Receipts(page), now),
+            Told::Settings { request, settings } => self.answered(request, Answer::Settings(settings), now),
+            Told::Presences { request, items } => self.answered(request, Answer::Presence(items), now),
+            Told::Presence(presence) => self.draft.event(ClientEvent::Presence(presence)),
+            Told::Typing(typing) => self.writers.notice(typing, now.monotonic, &mut self.draft),
             Told::Drain(hint) => self.link.drain(hint, now.monotonic, &mut self.random),
             Told::Pong => {}
             Told::Closed { refusal, by_server } => self.closed(refusal, by_server, now),
@@ -146,10 +139,42 @@ impl ClientCore {
         self.draft.event(ClientEvent::Stopped(refusal));
     }
 
+    fn take_entries(&mut self, gap: Option<(Offset, Offset)>, entries: Vec<Entry>) -> Result<(), Hole> {
+        for entry in &entries {
+            if let Entry::Whole(InboxEntry { item: InboxItem::Message(message), .. }) = entry {
+                self.writers.wrote(message.conversation, &message.from, &mut self.draft);
+            }
+        }
+        let own = self.inbox.take(gap, entries, &mut self.conversations, &mut self.draft)?;
+        own.iter().for_each(|own| self.own_entry(own));
+        Ok(())
+    }
+
+    /// The answer to a question, a change, a read mark or a list of watched users.
+    fn answered(&mut self, request: RequestId, answer: Answer, now: Now) {
+        match (self.requests.answered(request), answer) {
+            (Some(Asked::Query(query)), answer) => {
+                let found = self.queries.answered(query, answer, &self.config.user, &mut self.draft);
+                found.into_iter().for_each(|found| self.looked_up(&found));
+            }
+            (Some(Asked::ReadMark(target)), Answer::Done) => {
+                self.read_marks.done(&target, now.monotonic, &mut self.draft);
+            }
+            (Some(Asked::Watch(number)), Answer::Done) => self.watch.done(number, &mut self.draft),
+            _ => {}
+        }
+    }
+
     fn sent(&mut self, request: RequestId, sent: Sent) -> Result<(), Hole> {
         let Sent { id, conversation, seq, sent_at, offset } = sent;
-        if let Some(Asked::Send(number)) = self.requests.answered(request) {
-            self.settle_sent(number, &OwnSent { conversation, seq, id, sent_at });
+        match self.requests.answered(request) {
+            Some(Asked::Send(number)) => {
+                self.settle_sent(number, &OwnSent { conversation, seq, id, sent_at });
+            }
+            Some(Asked::Query(query)) => {
+                self.queries.answered(query, Answer::Sent(sent), &self.config.user, &mut self.draft);
+            }
+            _ => {}
         }
         offset.map_or(Ok(()), |offset| self.inbox.take_own(offset, &mut self.draft))
     }
@@ -164,7 +189,19 @@ impl ClientCore {
     fn refused(&mut self, request: RequestId, refusal: Refusal, server_time: Timestamp, now: Now) {
         match self.requests.answered(request) {
             Some(Asked::Send(number)) => self.refused_send(number, refusal, server_time, now),
-            Some(Asked::Query(query)) => self.refused_query(query, refusal, now),
+            Some(Asked::Query(query)) => self.refused_query(query, refusal, server_time, now),
+            Some(Asked::ReadMark(target)) if refusal.code.is_retryable() => {
+                let retry = self.retry(refusal, now);
+                self.read_marks.refused_for_now(&target, retry);
+            }
+            Some(Asked::ReadMark(target)) => {
+                self.read_marks.refused(&target, refusal, now.monotonic, &mut self.draft);
+            }
+            Some(Asked::Watch(number)) if refusal.code.is_retryable() => {
+                let retry = self.retry(refusal, now);
+                self.watch.refused_for_now(number, retry);
+            }
+            Some(Asked::Watch(number)) => self.watch.refused(number, refusal, &mut self.draft),
             None if refusal.code == ErrorCode::CursorAhead => self.stop(refusal),
             None if self.inbox.is_sync(request) => self.refused_sync(refusal, now),
             None => {}
@@ -208,10 +245,13 @@ impl ClientCore {
         }
     }
 
-    fn refused_query(&mut self, query: QueryNumber, refusal: Refusal, now: Now) {
+    fn refused_query(&mut self, query: QueryNumber, refusal: Refusal, server_time: Timestamp, now: Now) {
+        if refusal.code == ErrorCode::IdInFuture {
+            self.clock.correct(server_time, now);
+        }
         if refusal.code.is_retryable() {
             let retry = self.retry(refusal, now);
-            return self.queries.refused_for_now(query, retry);
+            return self.queries.refused_for_now(query, refusal.code, retry);
         }
         let found = self.queries.refused(query, refusal, &mut self.draft);
         found.into_iter().for_each(|found| self.looked_up(&found));

@@ -5,21 +5,26 @@ use iris_protocol::Capabilities;
 use iris_protocol::client::{ClientConfig, ClientConnection};
 use iris_types::limits::NONCE_BYTES;
 use iris_types::request::{RenameDevice, RevokeDevice};
-use iris_types::{DeviceId, DeviceLabel, InboxMessage, MessageId, Monotonic};
+use iris_types::{ConversationId, DeviceId, DeviceLabel, MessageId, Monotonic, Target};
 
 use crate::clock::ServerClock;
+use crate::conversations::Conversations;
 use crate::draft::{After, Draft};
 use crate::inbox::{Inbox, OwnSent};
 use crate::link::Link;
-use crate::outbox::{Attempt, Outbox};
-use crate::query::{Change, Queries, Question};
-use crate::request::{Asked, Requests};
+use crate::outbox::Outbox;
+use crate::query::Queries;
+use crate::read_mark::ReadMarks;
+use crate::request::Requests;
+use crate::typing::Writers;
+use crate::watch::Watch;
 use crate::{
-    ClientEvent, Config, HistoryQuestion, Mark, NewMessage, Now, Outcome, Output, QueryError, QueryNumber,
-    Restored, SendError, SendNumber, StoreOperation, StoreToken,
+    ClientEvent, Config, ConversationsQuestion, HistoryQuestion, Mark, NewMessage, Now, Outcome, Output,
+    OwnMessage, QueryError, QueryNumber, Question, Restored, SendError, SendNumber, StoreOperation,
+    StoreToken,
 };
 
-/// What one device of a user does: sync, outbox, retry, duplicates, marks.
+/// What one device of a user does: sync, outbox, retry, duplicates, marks, questions.
 ///
 /// Tell it what happens, as often as you like; then call [`Self::turn`] and do what it gives out, then send what
 /// [`Self::transmit`] appends. The machine never waits: it says in [`Self::deadline`] when it wants a turn next.
@@ -32,7 +37,11 @@ pub struct ClientCore {
     pub(crate) requests: Requests,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Inbox,
+    pub(crate) conversations: Conversations,
     pub(crate) queries: Queries,
+    pub(crate) read_marks: ReadMarks,
+    pub(crate) watch: Watch,
+    pub(crate) writers: Writers,
     pub(crate) draft: Draft,
     /// Sends on their way at once on this connection.
     pub(crate) window: usize,
@@ -43,7 +52,7 @@ impl ClientCore {
     #[must_use]
     pub fn new(config: Config, restored: Restored, seed: u64) -> Self {
         let mut draft = Draft::default();
-        let mut inbox = Inbox::new(restored.cursor, restored.marks);
+        let mut inbox = Inbox::new(restored.cursor);
         let outbox = Outbox::restore(restored.unsent, &restored.settled, restored.last_number);
         restored.settled.into_iter().for_each(|settled| draft.event(ClientEvent::Settled(settled)));
         inbox.give_again(restored.unreported, &mut draft);
@@ -56,7 +65,11 @@ impl ClientCore {
             requests: Requests::default(),
             outbox,
             inbox,
+            conversations: Conversations::restore(restored.marks, restored.targets),
             queries: Queries::default(),
+            read_marks: ReadMarks::restore(restored.read_marks),
+            watch: Watch::default(),
+            writers: Writers::default(),
             draft,
         }
     }
@@ -108,7 +121,33 @@ impl ClientCore {
     /// [`SendError`] when it was not taken.
     pub fn send(&mut self, message: NewMessage, now: Now) -> Result<SendNumber, SendError> {
         let minted = self.link.is_ready().then(|| mint(&self.clock, &mut self.random, now));
+        self.writers.sent(&message.to);
         self.outbox.accept(message, minted, &mut self.draft)
+    }
+
+    /// Asks a question, or for a change; connected or not. It is asked again after a reconnect until it is answered,
+    /// by an event of the number that this gives.
+    ///
+    /// Changes of one and the same thing are to be awaited one by one: a retry could put an older one last.
+    ///
+    /// # Errors
+    /// [`QueryError`] when it was not taken.
+    pub fn ask(&mut self, question: Question) -> Result<QueryNumber, QueryError> {
+        question.check()?;
+        let number = match question {
+            Question::MarkRead(mark) => {
+                let number = self.queries.number();
+                self.read_marks.mark(mark, number, &mut self.draft)?;
+                number
+            }
+            Question::Watch(items) => {
+                let number = self.queries.number();
+                self.watch.set(items, number)?;
+                number
+            }
+            question => self.queries.ask(question)?,
+        };
+        Ok(number)
     }
 
     /// Asks for a part of a conversation.
@@ -116,15 +155,15 @@ impl ClientCore {
     /// # Errors
     /// [`QueryError`] when too many questions are open.
     pub fn history(&mut self, question: HistoryQuestion) -> Result<QueryNumber, QueryError> {
-        self.queries.history(question)
+        self.ask(Question::History(question))
     }
 
-    /// Asks for the list of conversations.
+    /// Asks for the whole list of conversations.
     ///
     /// # Errors
     /// [`QueryError`] when too many questions are open.
     pub fn conversations(&mut self) -> Result<QueryNumber, QueryError> {
-        self.queries.conversations()
+        self.ask(Question::Conversations(ConversationsQuestion::default()))
     }
 
     /// Asks for the user's devices.
@@ -132,25 +171,39 @@ impl ClientCore {
     /// # Errors
     /// [`QueryError`] when too many questions are open.
     pub fn devices(&mut self) -> Result<QueryNumber, QueryError> {
-        self.queries.devices()
+        self.ask(Question::Devices)
     }
 
-    /// Gives one of the user's devices a label: what people see of it. Await the answer before the next label of
-    /// the same device: a retry could put the older one last.
+    /// Gives one of the user's devices a label: what people see of it.
     ///
     /// # Errors
     /// [`QueryError`] when too many questions are open.
     pub fn rename_device(&mut self, device: DeviceId, label: DeviceLabel) -> Result<QueryNumber, QueryError> {
-        self.queries.change(Change::Rename(RenameDevice { device, label }))
+        self.ask(Question::RenameDevice(RenameDevice { device, label }))
     }
 
-    /// Ends one of the user's devices for ever. When it is this one, [`ClientEvent::Stopped`] follows, also in
-    /// place of the answer, should that be lost.
+    /// Ends one of the user's devices for ever.
     ///
     /// # Errors
     /// [`QueryError`] when too many questions are open.
     pub fn revoke_device(&mut self, device: DeviceId) -> Result<QueryNumber, QueryError> {
-        self.queries.change(Change::Revoke(RevokeDevice { device }))
+        self.ask(Question::RevokeDevice(RevokeDevice { device }))
+    }
+
+    /// Says that the user is writing, or stops. Call it as often as keys are pressed: it goes out now and then, and
+    /// not at all without a connection. Sending the message ends it, too.
+    pub fn typing(&mut self, target: &Target, on: bool, now: Now) {
+        let Some(connection) = self.link.ready() else { return };
+        if self.writers.tell(target, on, now.monotonic) {
+            connection.say_typing(target, on);
+        }
+    }
+
+    /// How a conversation is named in questions, as far as this device knows: from its messages, its sends, and the
+    /// lists that it asked for.
+    #[must_use]
+    pub fn target(&self, conversation: ConversationId) -> Option<Target> {
+        self.conversations.target(conversation)
     }
 
     /// The application took the event of this mark. Entries count up to the mark.
@@ -189,11 +242,18 @@ impl ClientCore {
     #[must_use]
     pub fn deadline(&self) -> Option<Monotonic> {
         let asks = self.link.is_ready() && !self.link.is_draining();
-        let retries = [self.outbox.deadline(), self.queries.deadline(), self.inbox.deadline()];
+        let retries = [
+            self.outbox.deadline(),
+            self.queries.deadline(),
+            self.read_marks.deadline(),
+            self.watch.deadline(),
+            self.inbox.deadline(),
+        ];
         let retry = retries.into_iter().flatten().min().filter(|_| asks);
         let answer = self.requests.deadline().filter(|_| self.link.is_open());
         let acknowledgement = self.inbox.acknowledge_at().filter(|_| self.link.is_ready());
-        [self.link.deadline(), answer, retry, acknowledgement].into_iter().flatten().min()
+        let typing = self.writers.deadline();
+        [self.link.deadline(), answer, retry, acknowledgement, typing].into_iter().flatten().min()
     }
 
     /// Sends that the server has not answered for good.
@@ -205,7 +265,11 @@ impl ClientCore {
     /// Nothing is to be sent, stored or answered: a good moment to stop.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.outbox.len() == 0 && self.queries.is_empty() && self.draft.is_empty()
+        self.outbox.len() == 0
+            && self.queries.is_empty()
+            && self.read_marks.is_empty()
+            && self.watch.is_idle()
+            && self.draft.is_empty()
     }
 
     /// Logged in.
@@ -225,17 +289,9 @@ impl ClientCore {
         let OwnSent { conversation, seq, id, sent_at } = *own;
         let outcome = Outcome::Sent { conversation, seq, sent_at };
         let Some(unsent) = self.outbox.settle(number, outcome, &mut self.draft) else { return };
-        let Config { user, device, .. } = &self.config;
-        self.draft.store(StoreOperation::PutSent(InboxMessage {
-            conversation,
-            seq,
-            id,
-            from: user.clone(),
-            with: unsent.to,
-            origin: Some(device.clone()),
-            sent_at,
-            body: unsent.body,
-        }));
+        let (to, body) = (unsent.to, unsent.body);
+        self.conversations.learn(conversation, to.clone());
+        self.draft.store(StoreOperation::PutSent(OwnMessage { conversation, seq, id, to, sent_at, body }));
     }
 
     /// Forgets the connection, keeps everything that was asked for over it.
@@ -243,6 +299,9 @@ impl ClientCore {
         self.requests.clear();
         self.outbox.connection_lost();
         self.queries.connection_lost();
+        self.read_marks.connection_lost();
+        self.watch.connection_lost();
+        self.writers.connection_lost(&mut self.draft);
     }
 
     fn follow(&mut self, after: After) {
@@ -254,54 +313,6 @@ impl ClientCore {
             }
             After::Named(number) => self.outbox.row_stored(number),
             After::Cursor(cursor) => self.inbox.stored(cursor),
-        }
-    }
-
-    /// Says to the server what there is to say.
-    fn pump(&mut self, now: Now) {
-        if !self.link.is_draining() {
-            self.pump_queries(now);
-            self.pump_sends(now);
-        }
-        let is_draining = self.link.is_draining();
-        let Some(connection) = self.link.ready() else { return };
-        let goes = is_draining || connection.pending_output_bytes() > 0;
-        if let Some(up_to) = self.inbox.acknowledgement(now.monotonic, goes) {
-            connection.acknowledge(up_to);
-        }
-        if let Some(after) = self.inbox.sync_due(now.monotonic) {
-            let request = self.requests.fresh();
-            connection.sync(request, after);
-            self.inbox.sync_asked(request);
-        }
-    }
-
-    fn pump_queries(&mut self, now: Now) {
-        if self.queries.is_empty() {
-            return;
-        }
-        let Some(connection) = self.link.ready() else { return };
-        for (number, question) in self.queries.due(now.monotonic) {
-            let request = self.requests.ask(Asked::Query(number), now.monotonic);
-            match question {
-                Question::History(read) => connection.read_history(request, &read),
-                Question::Conversations(list) => connection.list_conversations(request, &list),
-                Question::Devices => connection.list_devices(request),
-                Question::Change(Change::Rename(rename)) => connection.rename_device(request, &rename),
-                Question::Change(Change::Revoke(revoke)) => connection.revoke_device(request, &revoke),
-            }
-        }
-    }
-
-    fn pump_sends(&mut self, now: Now) {
-        let Some(connection) = self.link.ready() else { return };
-        while self.outbox.busy() < self.window {
-            let Some(number) = self.outbox.pop() else { return };
-            let id = || mint(&self.clock, &mut self.random, now);
-            if let Attempt::Transmit(message) = self.outbox.attempt(number, id, &mut self.draft) {
-                let request = self.requests.ask(Asked::Send(number), now.monotonic);
-                connection.send(request, &message);
-            }
         }
     }
 }

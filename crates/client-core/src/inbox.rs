@@ -1,19 +1,22 @@
 //! Entries of the user's inbox: taken in order, stored, given to the application, acknowledged.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use foldhash::fast::FixedState;
 use iris_protocol::client::Entry;
 use iris_types::limits::{
     ACKNOWLEDGE_DELAY_MS, PUSH_WINDOW_BYTES_MAX, PUSH_WINDOW_ENTRIES_MAX, UNREPORTED_ENTRIES_MAX,
 };
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::RequestId;
-use iris_types::{ConversationId, InboxMessage, MessageId, Monotonic, Offset, Seq, Timestamp};
+use iris_types::{ConversationId, InboxItem, MessageId, Monotonic, Offset, Seq, Timestamp};
 
 use crate::backoff::Retry;
+use crate::conversations::Conversations;
 use crate::draft::{After, Draft};
 use crate::{ClientEvent, StoreOperation, Unreported};
+
+/// Bytes that an entry counts for that is not a message.
+const SMALL_ENTRY_BYTES: usize = 64;
 
 /// How far the device follows its inbox.
 #[derive(Debug)]
@@ -29,8 +32,6 @@ pub(crate) struct Inbox {
     unacknowledged_since: Option<Monotonic>,
     /// Given to the application and not taken yet, ascending.
     given: VecDeque<Offset>,
-    /// The greatest `seq` given per conversation. Looked up only: the order of the map is never seen.
-    marks: HashMap<ConversationId, Seq, FixedState>,
     sync: Sync,
     synced: bool,
     /// Refused syncs in a row.
@@ -61,7 +62,7 @@ pub(crate) struct OwnSent {
 }
 
 impl Inbox {
-    pub(crate) fn new(cursor: Offset, marks: Vec<(ConversationId, Seq)>) -> Self {
+    pub(crate) fn new(cursor: Offset) -> Self {
         Self {
             received: cursor,
             stored: cursor,
@@ -69,7 +70,6 @@ impl Inbox {
             unacknowledged_bytes: 0,
             unacknowledged_since: None,
             given: VecDeque::new(),
-            marks: marks.into_iter().collect(),
             sync: Sync::Needed,
             synced: false,
             refusals: 0,
@@ -81,7 +81,7 @@ impl Inbox {
         for entry in unreported {
             self.given.push_back(entry.offset());
             draft.event(match entry {
-                Unreported::Message { offset, message } => ClientEvent::Message { offset, message },
+                Unreported::Item { offset, item } => ClientEvent::of_item(offset, item),
                 Unreported::Gap { first, last } => ClientEvent::Gap { first, last },
             });
         }
@@ -133,6 +133,7 @@ impl Inbox {
         &mut self,
         gap: Option<(Offset, Offset)>,
         entries: Vec<Entry>,
+        conversations: &mut Conversations,
         draft: &mut Draft,
     ) -> Result<Vec<OwnSent>, Hole> {
         let mut own = Vec::new();
@@ -144,10 +145,15 @@ impl Inbox {
                 continue;
             }
             match entry {
-                Entry::Message { offset, message } => self.give(offset, message, draft),
-                Entry::OwnSent { conversation, seq, id, sent_at, .. } => {
-                    own.push(OwnSent { conversation, seq, id, sent_at });
-                }
+                Entry::Whole(entry) => self.give(entry.offset, entry.item, conversations, draft),
+                Entry::OwnSent(sent) => own.push(OwnSent {
+                    conversation: sent.conversation,
+                    seq: sent.seq,
+                    id: sent.id,
+                    sent_at: sent.sent_at,
+                }),
+                // Of a later version: it takes its place, and this version has nothing to say about it.
+                Entry::Later(_) => {}
             }
         }
         Ok(own)
@@ -248,16 +254,26 @@ impl Inbox {
         }
     }
 
-    fn give(&mut self, offset: Offset, message: InboxMessage, draft: &mut Draft) {
-        let mark = self.marks.entry(message.conversation).or_default();
+    fn give(
+        &mut self,
+        offset: Offset,
+        item: InboxItem,
+        conversations: &mut Conversations,
+        draft: &mut Draft,
+    ) {
         // Offsets are dense, so this is a second line: a message is not given again under another offset.
-        if message.seq <= *mark && !is_planted(Bug::ClientForgetsShown) {
+        if let InboxItem::Message(message) = &item
+            && !conversations.take(message)
+            && !is_planted(Bug::ClientForgetsShown)
+        {
             return;
         }
-        *mark = message.seq;
-        self.unacknowledged_bytes += message.body.bytes().len();
+        self.unacknowledged_bytes += match &item {
+            InboxItem::Message(message) => message.body.bytes().len(),
+            _ => SMALL_ENTRY_BYTES,
+        };
         self.given.push_back(offset);
-        draft.store(StoreOperation::PutReceived { offset, message: message.clone() });
-        draft.then(After::Event(ClientEvent::Message { offset, message }));
+        draft.store(StoreOperation::PutReceived { offset, item: item.clone() });
+        draft.then(After::Event(ClientEvent::of_item(offset, item)));
     }
 }

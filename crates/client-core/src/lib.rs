@@ -19,28 +19,42 @@
 //!   before that word was stored, the next start gives the message again. `(conversation, seq)` names it.
 //! - Within a conversation messages come ascending by `seq`.
 //!
-//! Start reading at `core.rs`; the parts are `answer.rs` (what the server says), `link.rs` (login, reconnect), `outbox.rs` (sends), `inbox.rs`
-//! (entries, cursor) and `query.rs` (history, list of conversations, devices).
+//! - Questions and changes are asked again after a reconnect until they are answered. What must not happen twice
+//!   (making and changing groups) is named by one and the same id over all attempts.
+//! - A read mark is stored until the server has heard of it; of several of a conversation only the last one goes out.
+//!
+//! Start reading at `core.rs`; the parts are `pump.rs` (what is said to the server), `answer.rs` (what it says), `link.rs`
+//! (login, reconnect), `outbox.rs` (sends), `inbox.rs` (entries, cursor), `query.rs` and `history.rs` (questions and
+//! changes), `read_mark.rs`, `watch.rs` and `typing.rs`.
 
 mod answer;
 mod backoff;
 mod clock;
 mod config;
+mod conversations;
 mod core;
 mod draft;
 mod event;
+mod history;
 mod inbox;
 mod link;
 mod memory;
 mod outbox;
+mod pump;
 mod query;
+mod question;
+mod read_mark;
 mod request;
 mod storage;
+mod typing;
+mod watch;
 
 pub use config::{Config, Now};
 pub use core::ClientCore;
-pub use event::{ClientEvent, HistoryQuestion, Mark, Output, QueryError, QueryNumber, SendError};
+pub use event::{ClientEvent, Mark, Output, QueryNumber, SendError};
 pub use memory::MemoryDatabase;
+pub use question::{ConversationsQuestion, HistoryQuestion, NewGroup, QueryError, Question, RosterQuestion};
 pub use storage::{
-    NewMessage, Outcome, Restored, SendNumber, Settled, StoreOperation, StoreToken, Unreported, Unsent,
+    NewMessage, Outcome, OwnMessage, Restored, SendNumber, Settled, StoreOperation, StoreToken, Unreported,
+    Unsent,
 };

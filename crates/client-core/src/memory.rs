@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use iris_types::{ConversationId, InboxMessage, Offset, Seq};
+use iris_types::{Body, ConversationId, InboxItem, Offset, Seq, Target};
 
-use crate::{Restored, SendNumber, Settled, StoreOperation, Unreported, Unsent};
+use crate::{OwnMessage, Restored, SendNumber, Settled, StoreOperation, Unreported, Unsent};
 
 /// Keeps what [`StoreOperation`]s say, and gives back what a start needs.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +15,9 @@ pub struct MemoryDatabase {
     settled: BTreeMap<SendNumber, Settled>,
     unreported: BTreeMap<Offset, Unreported>,
     marks: BTreeMap<ConversationId, Seq>,
-    messages: BTreeMap<(ConversationId, Seq), InboxMessage>,
+    targets: BTreeMap<ConversationId, Target>,
+    read_marks: BTreeMap<Target, Seq>,
+    messages: BTreeMap<(ConversationId, Seq), Body>,
 }
 
 impl MemoryDatabase {
@@ -34,12 +36,14 @@ impl MemoryDatabase {
             settled: self.settled.values().cloned().collect(),
             unreported: self.unreported.values().cloned().collect(),
             marks: self.marks.iter().map(|(conversation, seq)| (*conversation, *seq)).collect(),
+            targets: self.targets.iter().map(|(of, target)| (*of, target.clone())).collect(),
+            read_marks: self.read_marks.iter().map(|(target, seq)| (target.clone(), *seq)).collect(),
         }
     }
 
-    /// Every message that the device has, by conversation and `seq`.
+    /// What every message says that the device has, by conversation and `seq`.
     #[must_use]
-    pub fn messages(&self) -> &BTreeMap<(ConversationId, Seq), InboxMessage> {
+    pub fn messages(&self) -> &BTreeMap<(ConversationId, Seq), Body> {
         &self.messages
     }
 
@@ -54,11 +58,18 @@ impl MemoryDatabase {
                 self.settled.insert(settled.number, settled);
             }
             StoreOperation::DropSettled(number) => drop(self.settled.remove(&number)),
-            StoreOperation::PutSent(message) => self.put_message(message),
-            StoreOperation::PutReceived { offset, message } => {
-                self.marks.insert(message.conversation, message.seq);
-                self.put_message(message.clone());
-                self.unreported.insert(offset, Unreported::Message { offset, message });
+            StoreOperation::PutSent(OwnMessage { conversation, seq, to, body, .. }) => {
+                self.targets.insert(conversation, to);
+                self.messages.insert((conversation, seq), body);
+            }
+            StoreOperation::PutReceived { offset, item } => {
+                if let InboxItem::Message(message) = &item {
+                    let conversation = message.conversation;
+                    self.marks.insert(conversation, message.seq);
+                    self.targets.insert(conversation, message.with.target(conversation));
+                    self.messages.insert((conversation, message.seq), message.body.clone());
+                }
+                self.unreported.insert(offset, Unreported::Item { offset, item });
             }
             StoreOperation::PutGap { first, last } => {
                 self.unreported.insert(last, Unreported::Gap { first, last });
@@ -67,10 +78,8 @@ impl MemoryDatabase {
                 self.unreported.retain(|offset, _| *offset > up_to);
             }
             StoreOperation::SetCursor(cursor) => self.cursor = self.cursor.max(cursor),
+            StoreOperation::PutReadMark { target, up_to } => drop(self.read_marks.insert(target, up_to)),
+            StoreOperation::DropReadMark(target) => drop(self.read_marks.remove(&target)),
         }
-    }
-
-    fn put_message(&mut self, message: InboxMessage) {
-        self.messages.insert((message.conversation, message.seq), message);
     }
 }

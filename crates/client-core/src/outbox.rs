@@ -1,6 +1,6 @@
 //! Sends: kept until settled, many on their way at once, in order per recipient.
 //!
-//! Sends to one recipient form a lane. Each names the lane's previous unsettled send, so the server cannot commit
+//! Sends to one recipient, a user or a group, form a lane. Each names the lane's previous unsettled send, so the server cannot commit
 //! it first; a refused one closes its lane until the retry, the other lanes go on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use iris_types::limits::{OUTBOX_BYTES_MAX, OUTBOX_SENDS_MAX, REFERENCE_BYTES_MAX};
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::SendMessage;
-use iris_types::{Body, ConversationId, MessageId, Monotonic, UserId};
+use iris_types::{Body, ConversationId, MessageId, Monotonic, Target, UserId};
 
 use crate::backoff::Retry;
 use crate::draft::{After, Draft};
@@ -21,11 +21,11 @@ pub(crate) struct Outbox {
     sends: BTreeMap<SendNumber, Pending>,
     /// The first unsettled send of each id. Looked up only, like the lanes: no order of a map is ever seen.
     by_id: HashMap<MessageId, SendNumber, FixedState>,
-    lanes: HashMap<UserId, Lane, FixedState>,
+    lanes: HashMap<Target, Lane, FixedState>,
     /// Sends that may be tried, in the order of acceptance.
     queue: BTreeSet<SendNumber>,
     /// When closed lanes open again.
-    timers: BTreeSet<(Monotonic, UserId)>,
+    timers: BTreeSet<(Monotonic, Target)>,
     /// Sends that take a place of the window.
     busy: usize,
     body_bytes: usize,
@@ -96,7 +96,7 @@ pub(crate) enum Attempt {
 pub(crate) struct InDoubt {
     pub(crate) number: SendNumber,
     pub(crate) id: MessageId,
-    pub(crate) with: UserId,
+    pub(crate) with: Target,
     pub(crate) body: Body,
 }
 
@@ -233,7 +233,7 @@ impl Outbox {
         let number = self.by_id.get(&id)?;
         let unsent = &self.sends.get(number)?.unsent;
         // An application may give an id twice, with different bodies, which an entry does not tell apart.
-        let is_this = !unsent.id_given && ConversationId::direct(user, &unsent.to) == conversation;
+        let is_this = !unsent.id_given && unsent.to.conversation(user) == conversation;
         is_this.then_some(*number)
     }
 
@@ -393,14 +393,14 @@ impl Outbox {
         self.timers.insert((at, to));
     }
 
-    fn set_gate(&mut self, to: &UserId, gate: Gate) {
+    fn set_gate(&mut self, to: &Target, gate: Gate) {
         let Some(lane) = self.lanes.get_mut(to) else { return };
         if let Gate::ClosedUntil(at) = std::mem::replace(&mut lane.gate, gate) {
             self.timers.remove(&(at, to.clone()));
         }
     }
 
-    fn open_lane(&mut self, to: &UserId) {
+    fn open_lane(&mut self, to: &Target) {
         self.set_gate(to, Gate::Open);
         let Some(lane) = self.lanes.get(to) else { return };
         let waits = |number: &&SendNumber| self.sends.get(number).is_some_and(|s| s.state == State::Waiting);

@@ -1,21 +1,21 @@
-//! Questions: history, the list of conversations, the user's devices and what is to become of them. Pages go on to
-//! any length, and everything is asked again after a reconnect.
+//! Questions and changes: everything that is asked until it is answered, page by page, and again after a reconnect.
 
 use std::collections::BTreeMap;
 
-use iris_types::limits::{ID_AHEAD_MS_MAX, PAGE_ITEMS_MAX, QUERIES_MAX};
+use iris_types::limits::{GROUP_ROSTER_MAX, PAGE_ITEMS_MAX, QUERIES_MAX};
 use iris_types::request::{
-    ConversationPage, HistoryFrom, HistoryPage, ListConversations, ReadHistory, RenameDevice, RevokeDevice,
+    Answer, HistoryFrom, HistoryPage, ListConversations, ReadHistory, ReadReceipts, ReadRoster, Request,
 };
 use iris_types::{
-    ConversationId, ConversationSummary, DeviceSummary, ErrorCode, HistoryEntry, MessageId, Monotonic,
-    Refusal, Seq, Timestamp, UserId,
+    ChangeGroup, ConversationId, ConversationSummary, CreateGroup, ErrorCode, GroupChange, MessageId,
+    Monotonic, ReceiptPage, Refusal, RosterItem, Seq, Target, UserId,
 };
 
 use crate::backoff::Retry;
 use crate::draft::Draft;
+use crate::history::{Plan, look};
 use crate::outbox::InDoubt;
-use crate::{ClientEvent, HistoryQuestion, Outcome, QueryError, QueryNumber, SendNumber};
+use crate::{ClientEvent, NewGroup, Outcome, QueryError, QueryNumber, Question, SendNumber};
 
 /// Every question that is not answered.
 #[derive(Debug, Default)]
@@ -43,46 +43,44 @@ enum State {
 
 #[derive(Debug)]
 enum Kind {
-    History { with: UserId, plan: Plan, count: u64 },
-    Conversations { items: Vec<ConversationSummary> },
-    Devices,
-    Change(Change),
-    Lookup { send: InDoubt, before: Option<Seq> },
+    History {
+        with: Target,
+        plan: Plan,
+        count: u64,
+    },
+    Conversations {
+        after: Option<ConversationId>,
+        limit: u64,
+        items: Vec<ConversationSummary>,
+    },
+    Roster {
+        group: ConversationId,
+        after: Option<UserId>,
+        limit: u64,
+        items: Vec<RosterItem>,
+    },
+    Receipts {
+        target: Target,
+        seq: Seq,
+        page: ReceiptPage,
+    },
+    /// One request, one answer. Asking or doing it twice has the same end, so it is simply asked again.
+    Plain(Request),
+    /// A change that the server knows by an id: the same over all attempts, so that it happens once.
+    Named {
+        id: Option<MessageId>,
+        what: Named,
+    },
+    Lookup {
+        send: InDoubt,
+        before: Option<Seq>,
+    },
 }
 
-/// How a history question goes on.
-///
-/// The newest entries come ascending, too, whatever their number: a first page tells the last `seq`, and since
-/// `seq` is dense the first one wanted is known then.
-#[derive(Clone, Copy, Debug)]
-enum Plan {
-    Newest { from: HistoryFrom, limit: u64 },
-    Forward { after: Seq, limit: u64, more: More },
-}
-
-#[derive(Clone, Copy, Debug)]
-enum More {
-    /// As the last page says.
-    Ahead,
-    /// Known: there are entries before the first wanted one.
-    Before(bool),
-}
-
-/// What to ask the server.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Question {
-    History(ReadHistory),
-    Conversations(ListConversations),
-    Devices,
-    Change(Change),
-}
-
-/// A change that is answered with nothing but that it is done. Doing it twice has the same end, so it is asked for
-/// again like a question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Rename(RenameDevice),
-    Revoke(RevokeDevice),
+#[derive(Debug)]
+enum Named {
+    Create(NewGroup),
+    Change(ConversationId, GroupChange),
 }
 
 /// How the look-up of a send in doubt ended.
@@ -99,25 +97,18 @@ impl Queries {
         self.queries.is_empty()
     }
 
-    pub(crate) fn history(&mut self, question: HistoryQuestion) -> Result<QueryNumber, QueryError> {
-        let limit = question.limit.get();
-        let plan = match question.from {
-            HistoryFrom::After(after) => Plan::Forward { after, limit, more: More::Ahead },
-            from => Plan::Newest { from, limit },
-        };
-        self.add(Kind::History { with: question.with, plan, count: 0 })
+    /// A number that no question had.
+    pub(crate) fn number(&mut self) -> QueryNumber {
+        self.last = QueryNumber(self.last.0 + 1);
+        self.last
     }
 
-    pub(crate) fn conversations(&mut self) -> Result<QueryNumber, QueryError> {
-        self.add(Kind::Conversations { items: Vec::new() })
-    }
-
-    pub(crate) fn devices(&mut self) -> Result<QueryNumber, QueryError> {
-        self.add(Kind::Devices)
-    }
-
-    pub(crate) fn change(&mut self, change: Change) -> Result<QueryNumber, QueryError> {
-        self.add(Kind::Change(change))
+    /// Takes a question. Read marks and watch lists are others' business.
+    pub(crate) fn ask(&mut self, question: Question) -> Result<QueryNumber, QueryError> {
+        if self.queries.len() >= QUERIES_MAX {
+            return Err(QueryError::TooMany);
+        }
+        Ok(self.insert(Kind::of(question)))
     }
 
     /// Looks for a send in its conversation. Never refused: there is at most one per recipient.
@@ -131,13 +122,17 @@ impl Queries {
         }
     }
 
-    /// The questions that are due now, marked as asked.
-    pub(crate) fn due(&mut self, now: Monotonic) -> Vec<(QueryNumber, Question)> {
+    /// The questions that are due now, marked as asked. `mint` gives an id dated now.
+    pub(crate) fn due(
+        &mut self,
+        now: Monotonic,
+        mut mint: impl FnMut() -> MessageId,
+    ) -> Vec<(QueryNumber, Request)> {
         let mut due = Vec::new();
         for (number, query) in &mut self.queries {
             if matches!(query.state, State::At(at) if at <= now) || query.state == State::ToAsk {
                 query.state = State::Asked;
-                due.push((*number, query.kind.question()));
+                due.push((*number, query.kind.request(&mut mint)));
             }
         }
         due
@@ -157,10 +152,15 @@ impl Queries {
         }
     }
 
-    pub(crate) fn refused_for_now(&mut self, number: QueryNumber, retry: Retry) {
-        if let Some(query) = self.queries.get_mut(&number) {
-            query.state = State::At(retry.at(query.refusals));
-            query.refusals += 1;
+    pub(crate) fn refused_for_now(&mut self, number: QueryNumber, code: ErrorCode, retry: Retry) {
+        let Some(query) = self.queries.get_mut(&number) else { return };
+        query.state = State::At(retry.at(query.refusals));
+        query.refusals = query.refusals.saturating_add(1);
+        // Dated ahead, which proves that nothing was committed under it: the next attempt mints another.
+        if let Kind::Named { id, .. } = &mut query.kind
+            && code == ErrorCode::IdInFuture
+        {
+            *id = None;
         }
     }
 
@@ -179,212 +179,219 @@ impl Queries {
         None
     }
 
-    pub(crate) fn conversation_page(
+    /// The server's answer, or a page of it.
+    pub(crate) fn answered(
         &mut self,
         number: QueryNumber,
-        page: ConversationPage,
-        draft: &mut Draft,
-    ) {
-        let Some(query) = self.queries.get_mut(&number) else { return };
-        let Kind::Conversations { items } = &mut query.kind else { return };
-        let more = page.more && !page.items.is_empty();
-        items.extend(page.items);
-        query.state = State::ToAsk;
-        if !more {
-            let items = std::mem::take(items);
-            self.queries.remove(&number);
-            draft.event(ClientEvent::Conversations { query: number, items });
-        }
-    }
-
-    pub(crate) fn device_list(&mut self, query: QueryNumber, items: Vec<DeviceSummary>, draft: &mut Draft) {
-        if self.queries.remove(&query).is_some() {
-            draft.event(ClientEvent::Devices { query, items });
-        }
-    }
-
-    pub(crate) fn done(&mut self, query: QueryNumber, draft: &mut Draft) {
-        if self.queries.remove(&query).is_some() {
-            draft.event(ClientEvent::Done { query });
-        }
-    }
-
-    pub(crate) fn history_page(
-        &mut self,
-        number: QueryNumber,
-        page: HistoryPage,
+        answer: Answer,
         user: &UserId,
         draft: &mut Draft,
     ) -> Option<Found> {
         let query = self.queries.get_mut(&number)?;
         query.refusals = 0;
-        let (found, ended) = match &mut query.kind {
-            Kind::History { with, plan, count } => {
-                let step = plan.step(page.entries, page.more);
-                *count += step.entries.len() as u64;
-                let with = with.clone();
-                let gives = !step.entries.is_empty();
-                query.state = if gives { State::Held } else { State::ToAsk };
-                let conversation = page.conversation;
-                if gives {
-                    draft.event(part(number, conversation, with.clone(), step.entries));
-                }
-                if let Some(more) = step.ended {
-                    draft.event(ClientEvent::HistoryEnd { query: number, with, count: *count, more });
-                }
-                (None, step.ended.is_some())
+        query.state = State::ToAsk;
+        let (found, is_over) = match query.take(number, answer, user) {
+            Taken::Next => (None, false),
+            Taken::Found(found) => (Some(found), true),
+            Taken::Part(event) => {
+                draft.event(event);
+                query.state = State::Held;
+                (None, false)
             }
-            Kind::Lookup { send, before } => {
-                query.state = State::ToAsk;
-                let found = look(send, before, &page, user);
-                let ended = found.is_some();
-                (found, ended)
+            Taken::Last(part, end) => {
+                part.into_iter().for_each(|part| draft.event(part));
+                draft.event(end);
+                (None, true)
             }
-            Kind::Conversations { .. } | Kind::Devices | Kind::Change(_) => (None, false),
         };
-        if ended {
+        if is_over {
             self.queries.remove(&number);
         }
         found
     }
 
-    fn add(&mut self, kind: Kind) -> Result<QueryNumber, QueryError> {
-        if self.queries.len() >= QUERIES_MAX {
-            return Err(QueryError::TooMany);
-        }
-        Ok(self.insert(kind))
-    }
-
     fn insert(&mut self, kind: Kind) -> QueryNumber {
-        self.last = QueryNumber(self.last.0 + 1);
-        self.queries.insert(self.last, Query { kind, state: State::ToAsk, refusals: 0 });
-        self.last
+        let number = self.number();
+        self.queries.insert(number, Query { kind, state: State::ToAsk, refusals: 0 });
+        number
     }
+}
+
+/// What follows an answer.
+enum Taken {
+    /// The next page is asked for at once.
+    Next,
+    /// The next page is asked for when the application took this part.
+    Part(ClientEvent),
+    /// The question is over.
+    Last(Option<ClientEvent>, ClientEvent),
+    /// The send is found, or it is certain that it is not there.
+    Found(Found),
+}
+
+impl Query {
+    fn take(&mut self, query: QueryNumber, answer: Answer, user: &UserId) -> Taken {
+        let last = |event| Taken::Last(None, event);
+        match (&mut self.kind, answer) {
+            (Kind::History { with, plan, count }, Answer::HistoryPage(page)) => {
+                history(query, with, plan, count, page)
+            }
+            (Kind::Lookup { send, before }, Answer::HistoryPage(page)) => {
+                look(send, before, &page, user).map_or(Taken::Next, Taken::Found)
+            }
+            (Kind::Conversations { limit, items, .. }, Answer::Conversations(page)) => {
+                let more = page.more && !page.items.is_empty();
+                let Some(more) = extend(items, page.items, *limit, more) else { return Taken::Next };
+                let items = std::mem::take(items);
+                let next = items.last().map(|item| item.conversation).filter(|_| more);
+                last(ClientEvent::Conversations { query, items, next })
+            }
+            (Kind::Roster { group, limit, items, .. }, Answer::Roster(page)) => {
+                let more = page.more && !page.items.is_empty();
+                let Some(more) = extend(items, page.items, *limit, more) else { return Taken::Next };
+                let items = std::mem::take(items);
+                let next = items.last().map(|item| item.user.clone()).filter(|_| more);
+                last(ClientEvent::Roster { query, group: *group, items, next })
+            }
+            (Kind::Receipts { target, seq, page }, Answer::Receipts(next)) => {
+                let more = next.more && !next.by.is_empty();
+                let by = std::mem::take(&mut page.by);
+                *page = ReceiptPage { by, ..next.clone() };
+                let Some(more) = extend(&mut page.by, next.by, GROUP_ROSTER_MAX as u64, more) else {
+                    return Taken::Next;
+                };
+                let receipts = ReceiptPage { by: std::mem::take(&mut page.by), more, ..*page };
+                last(ClientEvent::Receipts { query, target: target.clone(), seq: *seq, receipts })
+            }
+            (Kind::Plain(_), Answer::Devices(items)) => last(ClientEvent::Devices { query, items }),
+            (Kind::Plain(_), Answer::Done) => last(ClientEvent::Done { query }),
+            (Kind::Plain(_), Answer::Group(group)) => last(ClientEvent::Group { query, group }),
+            (Kind::Plain(_), Answer::Settings(settings)) => last(ClientEvent::Settings { query, settings }),
+            (Kind::Plain(_), Answer::Presence(items)) => last(ClientEvent::Presences { query, items }),
+            (Kind::Named { what: Named::Create(_), .. }, Answer::Sent(sent)) => {
+                last(ClientEvent::GroupCreated { query, group: sent.conversation })
+            }
+            (Kind::Named { what: Named::Change(group, _), .. }, Answer::Sent(sent)) => {
+                last(ClientEvent::GroupChanged { query, group: *group, seq: Some(sent.seq) })
+            }
+            (Kind::Named { what: Named::Change(group, _), .. }, Answer::Done) => {
+                last(ClientEvent::GroupChanged { query, group: *group, seq: None })
+            }
+            // The connection's machine lets no answer of another kind through.
+            (_, _) => last(ClientEvent::QueryFailed { query, refusal: ErrorCode::BadFrame.into() }),
+        }
+    }
+}
+
+fn history(query: QueryNumber, with: &Target, plan: &mut Plan, count: &mut u64, page: HistoryPage) -> Taken {
+    let conversation = page.conversation;
+    let step = plan.step(page.entries, page.more);
+    *count += step.entries.len() as u64;
+    let (with, entries) = (with.clone(), step.entries);
+    let part = (!entries.is_empty()).then(|| ClientEvent::HistoryPage {
+        query,
+        conversation,
+        with: with.clone(),
+        entries,
+    });
+    match (part, step.ended) {
+        (part, Some(more)) => Taken::Last(part, ClientEvent::HistoryEnd { query, with, count: *count, more }),
+        (Some(part), None) => Taken::Part(part),
+        (None, None) => Taken::Next,
+    }
+}
+
+/// Adds a page. `None`: the next one is wanted. Otherwise whether there are more than were asked for.
+fn extend<T>(items: &mut Vec<T>, page: Vec<T>, limit: u64, more: bool) -> Option<bool> {
+    items.extend(page);
+    let count = items.len() as u64;
+    if count < limit && more {
+        return None;
+    }
+    items.truncate(limit.try_into().unwrap_or(usize::MAX));
+    Some(more || count > limit)
 }
 
 impl Kind {
-    fn question(&self) -> Question {
+    fn of(question: Question) -> Self {
+        let all = |limit: Option<std::num::NonZeroU64>| limit.map_or(u64::MAX, std::num::NonZeroU64::get);
+        match question {
+            Question::History(question) => {
+                let plan = Plan::new(&question);
+                Self::History { with: question.with, plan, count: 0 }
+            }
+            Question::Conversations(question) => {
+                Self::Conversations { after: question.after, limit: all(question.limit), items: Vec::new() }
+            }
+            Question::Roster(question) => Self::Roster {
+                group: question.group,
+                after: question.after,
+                limit: all(question.limit).min(GROUP_ROSTER_MAX as u64),
+                items: Vec::new(),
+            },
+            Question::Receipts { target, seq } => {
+                let page = ReceiptPage { delivered: 0, read: 0, members: 0, by: Vec::new(), more: false };
+                Self::Receipts { target, seq, page }
+            }
+            Question::CreateGroup(group) => Self::Named { id: None, what: Named::Create(group) },
+            Question::ChangeGroup { group, change } => {
+                Self::Named { id: None, what: Named::Change(group, change) }
+            }
+            Question::Devices => Self::Plain(Request::ListDevices),
+            Question::RenameDevice(rename) => Self::Plain(Request::RenameDevice(rename)),
+            Question::RevokeDevice(revoke) => Self::Plain(Request::RevokeDevice(revoke)),
+            Question::Group(group) => Self::Plain(Request::ReadGroup { group }),
+            Question::SetFlags(set) => Self::Plain(Request::SetFlags(set)),
+            Question::BlockUser(block) => Self::Plain(Request::BlockUser(block)),
+            Question::Settings => Self::Plain(Request::ReadSettings),
+            Question::ChangeSettings(change) => Self::Plain(Request::ChangeSettings(change)),
+            Question::Presence(items) => Self::Plain(Request::ReadPresence(items)),
+            Question::MarkRead(mark) => Self::Plain(Request::MarkRead(mark)),
+            Question::Watch(items) => Self::Plain(Request::Watch(items)),
+        }
+    }
+
+    fn request(&mut self, mint: &mut impl FnMut() -> MessageId) -> Request {
         match self {
-            Self::History { with, plan, .. } => {
-                let (from, limit) = match *plan {
-                    Plan::Newest { from, limit } => (from, limit),
-                    Plan::Forward { after, limit, .. } => (HistoryFrom::After(after), limit),
-                };
-                let limit = limit.clamp(1, PAGE_ITEMS_MAX as u64) as u16;
-                Question::History(ReadHistory { with: with.clone(), from, limit })
+            Self::History { with, plan, .. } => Request::ReadHistory(plan.page(with)),
+            Self::Conversations { after, limit, items } => {
+                let after = items.last().map(|item| item.conversation).or(*after);
+                let limit = page_limit(*limit, items.len());
+                Request::ListConversations(ListConversations { after, limit })
             }
-            Self::Conversations { items } => {
-                let after = items.last().map(|item| item.conversation);
-                Question::Conversations(ListConversations { after, limit: PAGE_ITEMS_MAX as u16 })
+            Self::Roster { group, after, limit, items } => {
+                let after = items.last().map(|item| item.user.clone()).or_else(|| after.clone());
+                let limit = page_limit(*limit, items.len());
+                Request::ReadRoster(ReadRoster { group: *group, after, limit })
             }
-            Self::Devices => Question::Devices,
-            Self::Change(change) => Question::Change(change.clone()),
+            Self::Receipts { target, seq, page } => {
+                let after = page.by.last().map(|(user, _)| user.clone());
+                let limit = page_limit(u64::MAX, 0);
+                Request::ReadReceipts(ReadReceipts { target: target.clone(), seq: *seq, after, limit })
+            }
+            Self::Plain(request) => request.clone(),
+            Self::Named { id, what } => {
+                let id = *id.get_or_insert_with(mint);
+                match what {
+                    Named::Create(new) => {
+                        let NewGroup { title, description, policy, members } = new.clone();
+                        Request::CreateGroup(CreateGroup { id, title, description, policy, members })
+                    }
+                    Named::Change(group, change) => {
+                        Request::ChangeGroup(ChangeGroup { id, group: *group, change: change.clone() })
+                    }
+                }
+            }
             Self::Lookup { send, before } => {
                 let from = before.map_or(HistoryFrom::Latest, HistoryFrom::Before);
-                let limit = PAGE_ITEMS_MAX as u16;
-                Question::History(ReadHistory { with: send.with.clone(), from, limit })
+                let limit = page_limit(u64::MAX, 0);
+                Request::ReadHistory(ReadHistory { with: send.with.clone(), from, limit })
             }
         }
     }
 }
 
-/// What a page yields: entries for the application, and whether there are more if this was the last page.
-struct Step {
-    entries: Vec<HistoryEntry>,
-    ended: Option<bool>,
-}
-
-impl Plan {
-    fn step(&mut self, mut entries: Vec<HistoryEntry>, page_more: bool) -> Step {
-        let Some(last) = entries.last().map(|entry| entry.seq) else {
-            let more = matches!(self, Self::Forward { more: More::Before(true), .. });
-            return Step { entries, ended: Some(more) };
-        };
-        match *self {
-            Self::Newest { limit, .. } => {
-                let count = entries.len() as u64;
-                if count < limit && page_more {
-                    let before_first = Seq(last.0.saturating_sub(limit));
-                    let limit = limit.min(last.0);
-                    let more = More::Before(before_first.0 > 0);
-                    *self = Self::Forward { after: before_first, limit, more };
-                    return Step { entries: Vec::new(), ended: None };
-                }
-                let surplus = count.saturating_sub(limit) as usize;
-                entries.drain(..surplus);
-                Step { entries, ended: Some(page_more || surplus > 0) }
-            }
-            Self::Forward { limit, more, .. } => {
-                let surplus = entries.len() as u64 > limit;
-                entries.truncate(limit.try_into().unwrap_or(usize::MAX));
-                let left = limit - entries.len() as u64;
-                let ended = (left == 0 || !page_more).then_some(match more {
-                    More::Ahead => page_more || surplus,
-                    More::Before(more) => more,
-                });
-                let after = entries.last().map_or(last, |entry| entry.seq);
-                *self = Self::Forward { after, limit: left, more };
-                Step { entries, ended }
-            }
-        }
-    }
-}
-
-fn part(
-    query: QueryNumber,
-    conversation: ConversationId,
-    with: UserId,
-    entries: Vec<HistoryEntry>,
-) -> ClientEvent {
-    ClientEvent::HistoryPage { query, conversation, with, entries }
-}
-
-/// Looks for the send in a page; goes on before it until the entries are older than the send can be.
-fn look(send: &InDoubt, before: &mut Option<Seq>, page: &HistoryPage, user: &UserId) -> Option<Found> {
-    let found = |outcome| Some(Found { number: send.number, id: send.id, outcome });
-    if let Some(entry) = page.entries.iter().find(|entry| entry.id == send.id && entry.from == *user) {
-        // The same id with another body is another message: the server would have said so inside the window.
-        if entry.body != send.body {
-            return found(Some(Outcome::Failed(ErrorCode::IdConflict.into())));
-        }
-        let conversation = page.conversation;
-        return found(Some(Outcome::Sent { conversation, seq: entry.seq, sent_at: entry.sent_at }));
-    }
-    let Some(first) = page.entries.first() else { return found(None) };
-    if !page.more || first.sent_at < earliest(send.id) {
-        return found(None);
-    }
-    *before = Some(first.seq);
-    None
-}
-
-/// A message may be committed a little before the time that its id is dated at; twice that, to be sure.
-fn earliest(id: MessageId) -> Timestamp {
-    id.timestamp().minus_millis(2 * ID_AHEAD_MS_MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use iris_types::{Body, BodyKind};
-
-    use super::*;
-
-    #[test]
-    fn an_id_that_is_found_with_another_body_is_a_conflict() -> Result<(), Box<dyn std::error::Error>> {
-        let (alice, bob) = (UserId::new("alice")?, UserId::new("bob")?);
-        let body = |text| Body::new(BodyKind::TEXT, Bytes::from_static(text));
-        let (id, sent_at) = (MessageId::from_parts(Timestamp(5), [1; 10]), Timestamp(6));
-        let entry = HistoryEntry { seq: Seq(3), id, from: alice.clone(), sent_at, body: body(b"first")? };
-        let conversation = ConversationId::direct(&alice, &bob);
-        let page = HistoryPage { conversation, entries: vec![entry], more: false };
-        let sent = Outcome::Sent { conversation, seq: Seq(3), sent_at };
-        let conflict = Outcome::Failed(ErrorCode::IdConflict.into());
-        for (text, outcome) in [(&b"first"[..], sent), (b"other", conflict)] {
-            let send = InDoubt { number: SendNumber(1), id, with: bob.clone(), body: body(text)? };
-            let found = look(&send, &mut None, &page, &alice).and_then(|found| found.outcome);
-            assert_eq!(found, Some(outcome));
-        }
-        Ok(())
-    }
+/// What is left of a limit, as far as a page goes.
+fn page_limit(limit: u64, taken: usize) -> u16 {
+    limit.saturating_sub(taken as u64).clamp(1, PAGE_ITEMS_MAX as u64) as u16
 }

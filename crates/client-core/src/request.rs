@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use iris_types::Monotonic;
 use iris_types::limits::ANSWER_MS_MAX;
 use iris_types::request::RequestId;
+use iris_types::{Monotonic, Target};
 
+use crate::watch::ListNumber;
 use crate::{QueryNumber, SendNumber};
 
 /// What a request was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Send(SendNumber),
     Query(QueryNumber),
+    ReadMark(Target),
+    Watch(ListNumber),
 }
 
 /// The unanswered requests of the current connection.

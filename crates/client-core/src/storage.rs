@@ -1,7 +1,7 @@
 //! What the local database of a device keeps.
 
 use bytes::Bytes;
-use iris_types::{Body, ConversationId, InboxMessage, MessageId, Offset, Refusal, Seq, Timestamp, UserId};
+use iris_types::{Body, ConversationId, InboxItem, MessageId, Offset, Refusal, Seq, Target, Timestamp};
 
 /// Names one [`crate::Output::Store`]; later ones are greater.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,7 +16,7 @@ pub struct SendNumber(pub u64);
 /// What the application asks to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
-    pub to: UserId,
+    pub to: Target,
     pub body: Body,
     /// An id of the application's own. It is never replaced: if it is dated ahead, the send fails.
     pub id: Option<MessageId>,
@@ -28,7 +28,7 @@ pub struct NewMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsent {
     pub number: SendNumber,
-    pub to: UserId,
+    pub to: Target,
     pub body: Body,
     /// `None` until it is first tried. A send with an id may have reached the server.
     pub id: Option<MessageId>,
@@ -41,7 +41,7 @@ pub struct Unsent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     pub number: SendNumber,
-    pub to: UserId,
+    pub to: Target,
     pub id: Option<MessageId>,
     pub reference: Option<Bytes>,
     pub outcome: Outcome,
@@ -56,6 +56,17 @@ pub enum Outcome {
     Failed(Refusal),
 }
 
+/// A message that this device sent, as its conversation keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnMessage {
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    pub id: MessageId,
+    pub to: Target,
+    pub sent_at: Timestamp,
+    pub body: Body,
+}
+
 /// One change of the local database. Those of one [`crate::Output::Store`] are applied in order and together or
 /// not at all, and those of different ones in the order of their tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,23 +77,27 @@ pub enum StoreOperation {
     Settle(Settled),
     /// The application took the outcome.
     DropSettled(SendNumber),
-    /// Adds a message of this device's own to the conversation.
-    PutSent(InboxMessage),
-    /// Adds a message to its conversation and to what the application has yet to take, under its offset, and
-    /// raises the conversation's mark to its `seq`.
-    PutReceived { offset: Offset, message: InboxMessage },
+    /// Adds a message of this device's own to the conversation, and remembers how the conversation is named.
+    PutSent(OwnMessage),
+    /// Adds an entry to what the application has yet to take, under its offset. A message is added to its
+    /// conversation, too, the conversation's mark is raised to its `seq`, and how it is named is remembered.
+    PutReceived { offset: Offset, item: InboxItem },
     /// Entries that are gone from the server, for the application to take, under the offset `last`.
     PutGap { first: Offset, last: Offset },
     /// The application took everything up to here.
     SetShown(Offset),
     /// Every entry up to here is stored.
     SetCursor(Offset),
+    /// The user has read a conversation up to here, which the server has yet to hear. Replaces an earlier one.
+    PutReadMark { target: Target, up_to: Seq },
+    /// The server has heard of it, or does not want to.
+    DropReadMark(Target),
 }
 
 /// A stored entry that the application has yet to take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreported {
-    Message { offset: Offset, message: InboxMessage },
+    Item { offset: Offset, item: InboxItem },
     Gap { first: Offset, last: Offset },
 }
 
@@ -91,7 +106,7 @@ impl Unreported {
     #[must_use]
     pub const fn offset(&self) -> Offset {
         match self {
-            Self::Message { offset, .. } => *offset,
+            Self::Item { offset, .. } => *offset,
             Self::Gap { last, .. } => *last,
         }
     }
@@ -110,6 +125,10 @@ pub struct Restored {
     pub settled: Vec<Settled>,
     /// Entries above what [`StoreOperation::SetShown`] set last, ascending.
     pub unreported: Vec<Unreported>,
-    /// The greatest `seq` of [`StoreOperation::PutReceived`] of each conversation.
+    /// The greatest `seq` of a message of [`StoreOperation::PutReceived`] of each conversation.
     pub marks: Vec<(ConversationId, Seq)>,
+    /// How each conversation is named that ever had a message here.
+    pub targets: Vec<(ConversationId, Target)>,
+    /// Read marks not dropped.
+    pub read_marks: Vec<(Target, Seq)>,
 }

@@ -167,7 +167,8 @@ fn fill(world: &mut World, count: u64) {
         let mut random = [0; 10];
         random[2..].copy_from_slice(&number.to_be_bytes());
         let id = MessageId::from_parts(Timestamp(START), random);
-        let send = SendMessage { id, to: user("alice"), previous: None, body: text(&number.to_string()) };
+        let send =
+            SendMessage { id, to: user("alice").into(), previous: None, body: text(&number.to_string()) };
         let (_, pushes) = world.server.commit(&user("bob"), None, &send);
         world.push(&pushes);
     }
@@ -175,7 +176,7 @@ fn fill(world: &mut World, count: u64) {
 
 fn ask(world: &mut World, at: usize, from: HistoryFrom, limit: u64) -> QueryNumber {
     let limit = NonZeroU64::new(limit).unwrap();
-    world.devices[at].core.history(HistoryQuestion { with: user("bob"), from, limit }).unwrap()
+    world.devices[at].core.history(HistoryQuestion { with: user("bob").into(), from, limit }).unwrap()
 }
 
 /// The seqs given for a question, and the end that was told.
@@ -273,7 +274,7 @@ fn conversations_come_complete_however_many_pages_they_take() {
     let number = world.devices[alice].core.conversations().unwrap();
     world.settle();
     let items = world.devices[alice].events.iter().find_map(|event| match event {
-        ClientEvent::Conversations { query, items } if *query == number => Some(items),
+        ClientEvent::Conversations { query, items, next: None } if *query == number => Some(items),
         _ => None,
     });
     let items = items.unwrap();

@@ -268,7 +268,8 @@ fn arrive(world: &mut World, number: u64) {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&number.to_be_bytes());
     let id = MessageId::from_parts(Timestamp(START), random);
-    let send = SendMessage { id, to: user("alice"), previous: None, body: text(&format!("m{number}")) };
+    let send =
+        SendMessage { id, to: user("alice").into(), previous: None, body: text(&format!("m{number}")) };
     let (_, pushes) = world.server.commit(&user("bob"), None, &send);
     world.push(&pushes);
 }

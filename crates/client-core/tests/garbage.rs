@@ -20,7 +20,7 @@ fn busy(versions: Versions, prepare: impl FnOnce(&mut World)) -> World {
         world.send(bob, message("alice", &format!("b{number}")));
     }
     let limit = std::num::NonZeroU64::MIN.saturating_add(9);
-    let question = HistoryQuestion { with: user("bob"), from: HistoryFrom::Latest, limit };
+    let question = HistoryQuestion { with: user("bob").into(), from: HistoryFrom::Latest, limit };
     let core = &mut world.devices.first_mut().unwrap().core;
     core.history(question).unwrap();
     core.conversations().unwrap();

@@ -51,7 +51,7 @@ fn a_send_is_stored_before_it_leaves_and_dropped_after_its_outcome_is_taken() {
     assert_eq!(world.devices[alice].database.restored().settled, []);
     assert_eq!(world.server.sends.len(), 1, "a settled send is never repeated");
     let own = world.devices[alice].database.messages().values().next().unwrap();
-    assert_eq!(own.body, text("hello"));
+    assert_eq!(*own, text("hello"));
 }
 
 #[test]
@@ -218,7 +218,8 @@ fn an_entry_of_the_inbox_is_not_taken_for_another_message_of_the_same_id() {
     let number = world.send(alice, NewMessage { id: Some(id), ..message("bob", "other") });
     world.drain();
     // Committed by this device before, with a database that is gone.
-    let send = iris_types::request::SendMessage { id, to: user("bob"), previous: None, body: text("first") };
+    let send =
+        iris_types::request::SendMessage { id, to: user("bob").into(), previous: None, body: text("first") };
     let device = world.devices[alice].name.clone();
     world.server.commit(&user("alice"), Some(&device), &send);
     world.server.refuse_sends.push_back(Some(Refusal::after(ErrorCode::Busy, 5_000)));
@@ -244,14 +245,22 @@ fn in_doubt_for_a_week(committed: bool) -> (World, usize) {
     let ids = world.devices[alice].ids_unsent();
     if committed {
         let id = ids[0].unwrap();
-        let send =
-            iris_types::request::SendMessage { id, to: user("bob"), previous: None, body: text("doubtful") };
+        let send = iris_types::request::SendMessage {
+            id,
+            to: user("bob").into(),
+            previous: None,
+            body: text("doubtful"),
+        };
         world.server.commit(&user("alice"), None, &send);
     }
     for number in 0..20 {
         let id = MessageId::from_parts(world.server.now, [number; 10]);
-        let send =
-            iris_types::request::SendMessage { id, to: user("alice"), previous: None, body: text("later") };
+        let send = iris_types::request::SendMessage {
+            id,
+            to: user("alice").into(),
+            previous: None,
+            body: text("later"),
+        };
         world.pass_ms(DAY_MS / 2);
         world.server.commit(&user("bob"), None, &send);
     }

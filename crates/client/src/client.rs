@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use iris_client_core::{ClientCore, Config, HistoryQuestion, NewMessage, QueryNumber, SendNumber};
+use iris_client_core::{ClientCore, Config, NewMessage, QueryNumber, Question, SendNumber};
 use iris_types::limits::CLIENT_CALLS_MAX;
-use iris_types::{Body, BodyKind, DeviceId, DeviceLabel, UserId};
+use iris_types::{Body, BodyKind, ConversationId, Target};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Clock, random_seed};
@@ -58,9 +58,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::send`], and [`ClientError::Body`] when the text is empty or too long.
-    pub async fn send_text(&self, to: &UserId, text: &str) -> Result<SendNumber, ClientError> {
+    pub async fn send_text(&self, to: impl Into<Target>, text: &str) -> Result<SendNumber, ClientError> {
         let body = Body::new(BodyKind::TEXT, Bytes::copy_from_slice(text.as_bytes()))?;
-        self.send(NewMessage { to: to.clone(), body, id: None, reference: None }).await
+        self.send(NewMessage { to: to.into(), body, id: None, reference: None }).await
     }
 
     /// Sends a message, connected or not. When it returns the message is in the local database;
@@ -74,59 +74,33 @@ impl Client {
         Ok(sent?)
     }
 
-    /// Asks for a part of a conversation, of any length. It comes as events of this number: parts, then the end.
+    /// Says that the user is writing in a conversation, or stops; call it as often as keys are pressed. Nobody hears
+    /// of it without a connection. Sending the message ends it, too.
     ///
     /// # Errors
-    /// [`ClientError::Query`] when too many questions are open.
-    pub async fn history(&self, question: HistoryQuestion) -> Result<QueryNumber, ClientError> {
-        let asked = self.call(|reply| Command::History { question, reply }).await?;
-        Ok(asked?)
+    /// [`ClientError::Closed`] when the client has stopped.
+    pub async fn typing(&self, target: impl Into<Target>, on: bool) -> Result<(), ClientError> {
+        let command = Command::Typing { target: target.into(), on };
+        self.commands.send(command).await.map_err(|_| ClientError::Closed)
     }
 
-    /// Asks for the list of conversations. It comes as an event of this number.
+    /// How a conversation is named in questions, as far as this device knows: from its messages, its sends, and the
+    /// lists of conversations that it asked for.
     ///
     /// # Errors
-    /// [`ClientError::Query`] when too many questions are open.
-    pub async fn conversations(&self) -> Result<QueryNumber, ClientError> {
-        let asked = self.call(|reply| Command::Conversations { reply }).await?;
-        Ok(asked?)
+    /// [`ClientError::Closed`] when the client has stopped.
+    pub async fn target(&self, conversation: ConversationId) -> Result<Option<Target>, ClientError> {
+        self.call(|reply| Command::Target { conversation, reply }).await
     }
 
-    /// Asks for the user's devices: names, labels, first and last logins, which are connected. They come as an
-    /// event of this number.
+    /// Asks a question, or for a change. It is answered by an event of the number that this gives, named at each
+    /// variant of [`Question`]; the methods below do the same with the fields as arguments.
     ///
     /// # Errors
-    /// [`ClientError::Query`] when too many questions are open.
-    pub async fn devices(&self) -> Result<QueryNumber, ClientError> {
-        let asked = self.call(|reply| Command::Devices { reply }).await?;
-        Ok(asked?)
-    }
-
-    /// Gives one of the user's devices a label, which is what people see of it; its name stays. `ClientEvent::Done`
-    /// of this number says that it is durable. Await it before the next label of the same device: a retry could put
-    /// the older one last.
-    ///
-    /// # Errors
-    /// [`ClientError::Query`] when too many questions are open.
-    pub async fn rename_device(
-        &self,
-        device: &DeviceId,
-        label: DeviceLabel,
-    ) -> Result<QueryNumber, ClientError> {
-        let device = device.clone();
-        let asked = self.call(|reply| Command::RenameDevice { device, label, reply }).await?;
-        Ok(asked?)
-    }
-
-    /// Ends one of the user's devices for ever: it is disconnected, stops for good (`ClientEvent::Stopped` with
-    /// `device_revoked`), and its name is never accepted again. `ClientEvent::Done` of this number says that it is
-    /// durable. When it is this device, it stops as well, also without that event, should the answer be lost.
-    ///
-    /// # Errors
-    /// [`ClientError::Query`] when too many questions are open.
-    pub async fn revoke_device(&self, device: &DeviceId) -> Result<QueryNumber, ClientError> {
-        let device = device.clone();
-        let asked = self.call(|reply| Command::RevokeDevice { device, reply }).await?;
+    /// [`ClientError::Query`] when it was not taken: too many questions are open, or it cannot be right.
+    pub async fn ask(&self, question: Question) -> Result<QueryNumber, ClientError> {
+        let question = Box::new(question);
+        let asked = self.call(|reply| Command::Ask { question, reply }).await?;
         Ok(asked?)
     }
 

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use iris_client_core::{Restored, SendNumber, StoreOperation, Unreported};
 use iris_types::limits::CLIENT_CACHE_BYTES;
-use iris_types::{ConversationId, DeviceId, Offset, Seq, UserId};
+use iris_types::{ConversationId, DeviceId, InboxItem, Offset, Seq, UserId};
 use redb::{Database as Engine, ReadableDatabase, ReadableTable};
 
 use crate::DatabaseError;
-use crate::row::{WaitingRow, decode_message, decode_settled, decode_unsent, decode_waiting};
-use crate::tables::{COUNTERS, MARKS, MESSAGES, OWNER, SETTLED, Tables, UNSENT, WAITING};
+use crate::row::{WaitingRow, decode_message, decode_settled, decode_target, decode_unsent, decode_waiting};
+use crate::tables::{
+    COUNTERS, MARKS, MESSAGES, OWNER, READ_MARKS, SETTLED, TARGETS, Tables, UNSENT, WAITING,
+};
 
-const LAYOUT: u64 = 1;
+/// 2: groups, receipts, settings, read marks.
+const LAYOUT: u64 = 2;
 const FILE_NAME: &str = "client.redb";
 
 /// One file, held exclusively. Every commit is durable when it returns.
@@ -102,6 +105,17 @@ impl Database {
             let (conversation, seq) = row?;
             restored.marks.push((ConversationId(*conversation.value()), Seq(seq.value())));
         }
+        for row in transaction.open_table(TARGETS)?.iter()? {
+            let (conversation, row) = row?;
+            let target = decode_target(row.value()).ok_or(DatabaseError::Row { table: "targets" })?;
+            restored.targets.push((ConversationId(*conversation.value()), target));
+        }
+        for row in transaction.open_table(READ_MARKS)?.iter()? {
+            let (target, seq) = row?;
+            let target = decode_target(target.value()).ok_or(DatabaseError::Row { table: "read_marks" })?;
+            restored.read_marks.push((target, Seq(seq.value())));
+        }
+        restored.read_marks.sort();
         let messages = transaction.open_table(MESSAGES)?;
         for row in transaction.open_table(WAITING)?.iter()? {
             let (offset, row) = row?;
@@ -147,12 +161,13 @@ fn unreported(
     messages: &impl ReadableTable<(&'static [u8; 16], u64), &'static [u8]>,
 ) -> Result<Unreported, DatabaseError> {
     match decode_waiting(row).ok_or(DatabaseError::Row { table: "waiting" })? {
+        WaitingRow::Item(item) => Ok(Unreported::Item { offset, item }),
         WaitingRow::Gap { first } => Ok(Unreported::Gap { first, last: offset }),
         WaitingRow::Message { conversation, seq } => {
             let row = messages.get((&conversation.0, seq.0))?;
             let message = row.and_then(|row| decode_message(conversation, seq, row.value()));
             let message = message.ok_or(DatabaseError::Row { table: "messages" })?;
-            Ok(Unreported::Message { offset, message })
+            Ok(Unreported::Item { offset, item: InboxItem::Message(message) })
         }
     }
 }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use iris_client_core::{
-    ClientCore, ClientEvent, HistoryQuestion, NewMessage, Output, QueryError, QueryNumber, SendError,
-    SendNumber, StoreOperation, StoreToken,
+    ClientCore, ClientEvent, NewMessage, Output, QueryError, QueryNumber, Question, SendError, SendNumber,
+    StoreOperation, StoreToken,
 };
-use iris_types::{DeviceId, DeviceLabel};
+use iris_types::{ConversationId, Target};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -30,11 +30,9 @@ type QueryReply = oneshot::Sender<Result<QueryNumber, QueryError>>;
 #[derive(Debug)]
 pub(crate) enum Command {
     Send { message: NewMessage, reply: oneshot::Sender<Result<SendNumber, SendError>> },
-    History { question: HistoryQuestion, reply: QueryReply },
-    Conversations { reply: QueryReply },
-    Devices { reply: QueryReply },
-    RenameDevice { device: DeviceId, label: DeviceLabel, reply: QueryReply },
-    RevokeDevice { device: DeviceId, reply: QueryReply },
+    Ask { question: Box<Question>, reply: QueryReply },
+    Typing { target: Target, on: bool },
+    Target { conversation: ConversationId, reply: oneshot::Sender<Option<Target>> },
     Close { deadline: Duration, reply: oneshot::Sender<Closed> },
 }
 
@@ -200,14 +198,10 @@ impl Driver {
                 Ok(number) => drop(self.accepting.insert(number, reply)),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Some(Command::History { question, reply }) => drop(reply.send(self.core.history(question))),
-            Some(Command::Conversations { reply }) => drop(reply.send(self.core.conversations())),
-            Some(Command::Devices { reply }) => drop(reply.send(self.core.devices())),
-            Some(Command::RenameDevice { device, label, reply }) => {
-                let _ = reply.send(self.core.rename_device(device, label));
-            }
-            Some(Command::RevokeDevice { device, reply }) => {
-                let _ = reply.send(self.core.revoke_device(device));
+            Some(Command::Ask { question, reply }) => drop(reply.send(self.core.ask(*question))),
+            Some(Command::Typing { target, on }) => self.core.typing(&target, on, self.clock.now()),
+            Some(Command::Target { conversation, reply }) => {
+                let _ = reply.send(self.core.target(conversation));
             }
             Some(Command::Close { deadline, reply }) => self.close(deadline, Some(reply)),
             // Every handle is gone: nobody can ask for anything any more.

@@ -170,8 +170,11 @@ impl EventQueue {
 }
 
 impl State {
+    /// What tells of presence and typing goes first: nobody misses what has changed since.
     fn drop_oldest_passing(&mut self) {
-        if let Some(at) = self.events.iter().position(|event| event.mark().is_none() && !is_answer(event)) {
+        let is_passing = |event: &Event| event.mark().is_none() && !is_answer(event);
+        let oldest = self.events.iter().position(is_fleeting);
+        if let Some(at) = oldest.or_else(|| self.events.iter().position(is_passing)) {
             self.events.remove(at);
             self.passing -= 1;
         }
@@ -180,23 +183,22 @@ impl State {
 
 /// Answers to questions: as many as were asked, which the machine bounds.
 const fn is_answer(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Machine(
-            ClientEvent::HistoryEnd { .. }
-                | ClientEvent::Conversations { .. }
-                | ClientEvent::Devices { .. }
-                | ClientEvent::Done { .. }
-                | ClientEvent::QueryFailed { .. }
-                | ClientEvent::Stopped(_)
-        ) | Event::DatabaseFailed(_)
-    )
+    match event {
+        Event::Machine(ClientEvent::Stopped(_)) | Event::DatabaseFailed(_) => true,
+        Event::Machine(event) => event.answers().is_some(),
+        Event::ConnectFailed(_) => false,
+    }
+}
+
+/// Right for a moment only: the next one of the same user says more.
+const fn is_fleeting(event: &Event) -> bool {
+    matches!(event, Event::Machine(ClientEvent::Presence(_) | ClientEvent::Typing(_)))
 }
 
 #[cfg(test)]
 mod tests {
     use iris_client_core::QueryNumber;
-    use iris_types::Offset;
+    use iris_types::{ConversationId, Offset, Typing, UserId};
 
     use super::*;
 
@@ -235,5 +237,19 @@ mod tests {
         queue.push(gap(3));
         queue.push(end());
         assert_eq!(queue.lock().events.len(), PASSING_EVENTS_MAX + 2);
+    }
+
+    #[test]
+    fn who_comes_and_goes_does_not_crowd_out_the_connection() {
+        let queue = EventQueue::default();
+        queue.push(Event::Machine(ClientEvent::Ready));
+        for number in 0..3 * PASSING_EVENTS_MAX as u64 {
+            let conversation = ConversationId([number as u8; 16]);
+            let Ok(user) = UserId::new("bob") else { return };
+            queue.push(Event::Machine(ClientEvent::Typing(Typing { conversation, user, on: true })));
+        }
+        let state = queue.lock();
+        assert_eq!(state.events.len(), PASSING_EVENTS_MAX);
+        assert!(matches!(state.events.front(), Some(Event::Machine(ClientEvent::Ready))));
     }
 }

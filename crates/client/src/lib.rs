@@ -4,7 +4,7 @@
 //! TLS connection, the clock, the randomness and the database. It does not keep tokens: each connection asks its
 //! [`TokenSource`] for a fresh one.
 //!
-//! - [`Client`]: sends messages and asks questions. Cheap to clone.
+//! - [`Client`]: sends messages, asks questions and for changes. Cheap to clone.
 //! - [`Events`]: what comes in; read by one task.
 //! - [`Options`]: server, trust, token, user, device, and where the local database lives.
 //!
@@ -46,8 +46,45 @@
 //! # }
 //! ```
 //!
+//! A conversation is named by a [`Target`]: the user for a direct one, the id for a group. What became of a group comes
+//! as a message, too:
+//!
+//! ```
+//! use iris_client::{
+//!     Change, Client, ClientEvent, GroupDescription, GroupTitle, NewGroup, Policy, UserId,
+//! };
+//!
+//! # #[allow(dead_code)]
+//! async fn tea(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+//!     let members = vec![UserId::new("bob")?, UserId::new("carol")?];
+//!     let (title, description) = (GroupTitle::new("Tea 🍵")?, GroupDescription::new("")?);
+//!     let policy = Policy::MEMBERS_INVITE.with(Policy::OPEN_HISTORY);
+//!     let _number = client.create_group(NewGroup { title, description, policy, members }).await?;
+//!     Ok(())
+//! }
+//!
+//! # #[allow(dead_code)]
+//! async fn told(client: &Client, event: &ClientEvent) -> Result<(), Box<dyn std::error::Error>> {
+//!     match event {
+//!         ClientEvent::GroupCreated { group, .. } => {
+//!             client.send_text(*group, "Five o'clock?").await?;
+//!         }
+//!         ClientEvent::Message { message, .. } => {
+//!             if let Ok(change) = Change::from_body(&message.body) {
+//!                 println!("{}: {}", message.from, change.name());
+//!             }
+//!             let target = message.with.target(message.conversation);
+//!             client.mark_read(target, message.seq).await?;
+//!         }
+//!         _ => {}
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
 //! `examples/hello.rs` talks to a running server.
 
+mod ask;
 mod client;
 mod clock;
 mod connect;
@@ -65,14 +102,17 @@ pub use client::{Client, Closed};
 pub use error::{ClientError, ConnectError, DatabaseError, TokenError};
 pub use events::{Event, Events};
 pub use iris_client_core::{
-    ClientEvent, HistoryQuestion, Mark, NewMessage, Outcome, QueryError, QueryNumber, SendError, SendNumber,
-    Settled,
+    ClientEvent, ConversationsQuestion, HistoryQuestion, Mark, NewGroup, NewMessage, Outcome, QueryError,
+    QueryNumber, Question, RosterQuestion, SendError, SendNumber, Settled,
 };
 pub use iris_protocol::Versions;
 pub use iris_types::request::HistoryFrom;
 pub use iris_types::{
-    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, DeviceLabel, DeviceSummary, ErrorCode,
-    HistoryEntry, InboxMessage, InvalidLabel, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
+    Audience, Body, BodyKind, Change, ConversationId, ConversationState, ConversationSummary, DeviceId,
+    DeviceLabel, DeviceSummary, ErrorCode, Flags, GroupChange, GroupDescription, GroupReceipt, GroupSummary,
+    GroupTitle, HistoryEntry, InboxMessage, InvalidText, Marks, MessageId, Offset, Peer, Policy, Presence,
+    PresenceState, Preview, Receipt, ReceiptPage, Refusal, Role, RosterItem, Seq, Settings, SettingsChange,
+    Standing, Target, Timestamp, Typing, UserId, Watched,
 };
 pub use options::{Options, Trust};
 pub use token::TokenSource;

@@ -1,11 +1,13 @@
 //! The tables of the local database, and how each operation changes them.
 
 use iris_client_core::StoreOperation;
-use iris_types::InboxMessage;
+use iris_types::{ConversationId, InboxItem, Target};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::DatabaseError;
-use crate::row::{WaitingRow, encode_message, encode_settled, encode_unsent, encode_waiting};
+use crate::row::{
+    WaitingRow, encode_message, encode_own, encode_settled, encode_target, encode_unsent, encode_waiting,
+};
 
 /// `user` and `device`: whose database it is.
 pub(crate) const OWNER: TableDefinition<'_, &str, &str> = TableDefinition::new("owner");
@@ -19,6 +21,10 @@ pub(crate) const SETTLED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new
 pub(crate) const MESSAGES: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new("messages");
 /// Conversation → greatest seq received.
 pub(crate) const MARKS: TableDefinition<'_, &[u8; 16], u64> = TableDefinition::new("marks");
+/// Conversation → how it is named in requests.
+pub(crate) const TARGETS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("targets");
+/// Target → read mark that the server has yet to hear.
+pub(crate) const READ_MARKS: TableDefinition<'_, &[u8], u64> = TableDefinition::new("read_marks");
 /// Offset → entry that the application has yet to take.
 pub(crate) const WAITING: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("waiting");
 
@@ -29,6 +35,8 @@ pub(crate) struct Tables<'t> {
     settled: redb::Table<'t, u64, &'static [u8]>,
     messages: redb::Table<'t, (&'static [u8; 16], u64), &'static [u8]>,
     marks: redb::Table<'t, &'static [u8; 16], u64>,
+    targets: redb::Table<'t, &'static [u8; 16], &'static [u8]>,
+    read_marks: redb::Table<'t, &'static [u8], u64>,
     waiting: redb::Table<'t, u64, &'static [u8]>,
 }
 
@@ -40,6 +48,8 @@ impl<'t> Tables<'t> {
             settled: transaction.open_table(SETTLED)?,
             messages: transaction.open_table(MESSAGES)?,
             marks: transaction.open_table(MARKS)?,
+            targets: transaction.open_table(TARGETS)?,
+            read_marks: transaction.open_table(READ_MARKS)?,
             waiting: transaction.open_table(WAITING)?,
         })
     }
@@ -55,29 +65,48 @@ impl<'t> Tables<'t> {
                 self.settled.insert(settled.number.0, encode_settled(settled).as_slice())?;
             }
             StoreOperation::DropSettled(number) => drop(self.settled.remove(number.0)?),
-            StoreOperation::PutSent(message) => self.put_message(message)?,
-            StoreOperation::PutReceived { offset, message } => {
-                let InboxMessage { conversation, seq, .. } = *message;
-                self.put_message(message)?;
-                self.marks.insert(&conversation.0, seq.0)?;
-                let waiting = encode_waiting(WaitingRow::Message { conversation, seq });
-                self.waiting.insert(offset.0, waiting.as_slice())?;
+            StoreOperation::PutSent(message) => {
+                let key = (&message.conversation.0, message.seq.0);
+                self.messages.insert(key, encode_own(message).as_slice())?;
+                self.put_target(message.conversation, || message.to.clone())?;
+            }
+            StoreOperation::PutReceived { offset, item } => {
+                if let InboxItem::Message(message) = item {
+                    let conversation = message.conversation;
+                    let key = (&conversation.0, message.seq.0);
+                    self.messages.insert(key, encode_message(message).as_slice())?;
+                    self.marks.insert(&conversation.0, message.seq.0)?;
+                    self.put_target(conversation, || message.with.target(conversation))?;
+                }
+                self.waiting.insert(offset.0, encode_waiting(&WaitingRow::of(item)).as_slice())?;
             }
             StoreOperation::PutGap { first, last } => {
-                let waiting = encode_waiting(WaitingRow::Gap { first: *first });
+                let waiting = encode_waiting(&WaitingRow::Gap { first: *first });
                 self.waiting.insert(last.0, waiting.as_slice())?;
             }
             StoreOperation::SetShown(up_to) => {
                 self.waiting.retain_in(..=up_to.0, |_, _| false)?;
             }
             StoreOperation::SetCursor(cursor) => self.raise("cursor", cursor.0)?,
+            StoreOperation::PutReadMark { target, up_to } => {
+                self.read_marks.insert(encode_target(target).as_slice(), up_to.0)?;
+            }
+            StoreOperation::DropReadMark(target) => {
+                self.read_marks.remove(encode_target(target).as_slice())?;
+            }
         }
         Ok(())
     }
 
-    fn put_message(&mut self, message: &InboxMessage) -> Result<(), DatabaseError> {
-        let key = (&message.conversation.0, message.seq.0);
-        self.messages.insert(key, encode_message(message).as_slice())?;
+    /// Once per conversation: it never changes.
+    fn put_target(
+        &mut self,
+        conversation: ConversationId,
+        target: impl FnOnce() -> Target,
+    ) -> Result<(), DatabaseError> {
+        if self.targets.get(&conversation.0)?.is_none() {
+            self.targets.insert(&conversation.0, encode_target(&target()).as_slice())?;
+        }
         Ok(())
     }
 

@@ -8,8 +8,9 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use iris_client::{
-    Client, ClientError, ClientEvent, ConnectError, DatabaseError, DeviceId, DeviceLabel, ErrorCode, Event,
-    Events, HistoryFrom, HistoryQuestion, Outcome, QueryNumber, Seq, Trust,
+    Change, Client, ClientError, ClientEvent, ConnectError, DatabaseError, DeviceId, DeviceLabel, ErrorCode,
+    Event, Events, Flags, GroupChange, GroupDescription, GroupTitle, HistoryFrom, HistoryQuestion, NewGroup,
+    Outcome, Policy, QueryNumber, RosterQuestion, Seq, SettingsChange, Target, Trust,
 };
 use served::{Served, user};
 
@@ -135,7 +136,7 @@ async fn history_and_conversations_are_asked_for() {
         sent(&mut events).await;
     }
     let limit = NonZeroU64::new(15).unwrap();
-    let question = HistoryQuestion { with: user("bob"), from: HistoryFrom::Latest, limit };
+    let question = HistoryQuestion { with: user("bob").into(), from: HistoryFrom::Latest, limit };
     let asked = alice.history(question).await.unwrap();
     let mut seqs: Vec<u64> = Vec::new();
     loop {
@@ -154,7 +155,7 @@ async fn history_and_conversations_are_asked_for() {
     assert_eq!(seqs, (6..=20).collect::<Vec<_>>());
     let asked = alice.conversations().await.unwrap();
     let items = find(&mut events, |event| match event {
-        ClientEvent::Conversations { query, items } if *query == asked => Some(items.clone()),
+        ClientEvent::Conversations { query, items, next: None } if *query == asked => Some(items.clone()),
         _ => None,
     });
     let items = items.await;
@@ -191,6 +192,82 @@ async fn devices_are_listed_renamed_and_revoked() {
     }
     let listed = alice.devices().await.unwrap();
     assert_eq!(answer(&mut events, listed).await, Ok(vec![]));
+}
+
+/// The answer to a question.
+async fn answer(events: &mut Events, asked: QueryNumber) -> ClientEvent {
+    find(events, |event| (event.answers() == Some(asked)).then(|| event.clone())).await
+}
+
+/// A message of this kind of change.
+async fn change(events: &mut Events, name: &str) -> Seq {
+    find(events, |event| match event {
+        ClientEvent::Message { message, .. } => {
+            Change::from_body(&message.body).ok().filter(|change| change.name() == name).map(|_| message.seq)
+        }
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_group_is_made_joined_read_and_known_after_a_restart() {
+    let served = Served::start().await;
+    let (alice, mut alice_events) = Client::connect(served.options("alice", "laptop")).await.unwrap();
+    let (bob, mut bob_events) = Client::connect(served.options("bob", "laptop")).await.unwrap();
+    synced(&mut bob_events).await;
+    let title = GroupTitle::new("Tea 🍵").unwrap();
+    let description = GroupDescription::new("").unwrap();
+    let (policy, members) = (Policy::default(), vec![user("bob")]);
+    let asked = alice.create_group(NewGroup { title, description, policy, members }).await.unwrap();
+    let ClientEvent::GroupCreated { group, .. } = answer(&mut alice_events, asked).await else { panic!() };
+    assert_eq!(change(&mut bob_events, "invited").await, Seq(2));
+    let asked = bob.change_group(group, GroupChange::Accept).await.unwrap();
+    let joined = answer(&mut bob_events, asked).await;
+    assert_eq!(joined, ClientEvent::GroupChanged { query: asked, group, seq: Some(Seq(3)) });
+    alice.send_text(group, "welcome").await.unwrap();
+    assert_eq!(message(&mut bob_events).await, (String::new(), Seq(3)), "the own change");
+    assert_eq!(message(&mut bob_events).await, ("welcome".to_owned(), Seq(4)));
+    let asked = bob.mark_read(group, Seq(4)).await.unwrap();
+    assert_eq!(answer(&mut bob_events, asked).await, ClientEvent::Done { query: asked });
+    let asked = alice.receipts(group, Seq(4)).await.unwrap();
+    match answer(&mut alice_events, asked).await {
+        ClientEvent::Receipts { receipts, .. } => assert_eq!(receipts.by.len(), 1),
+        other => panic!("{other:?}"),
+    }
+    let asked = bob.roster(RosterQuestion { group, after: None, limit: None }).await.unwrap();
+    match answer(&mut bob_events, asked).await {
+        ClientEvent::Roster { items, next: None, .. } => assert_eq!(items.len(), 2),
+        other => panic!("{other:?}"),
+    }
+    bob.close(PATIENCE).await.unwrap();
+    bob_events.finished().await;
+    let (bob, mut bob_events) = Client::connect(served.options("bob", "laptop")).await.unwrap();
+    assert_eq!(bob.target(group).await.unwrap(), Some(Target::Group(group)));
+    synced(&mut bob_events).await;
+}
+
+#[tokio::test]
+async fn flags_settings_and_blocks_are_changed() {
+    let served = Served::start().await;
+    let (alice, mut events) = Client::connect(served.options("alice", "laptop")).await.unwrap();
+    alice.send_text(&user("bob"), "one").await.unwrap();
+    sent(&mut events).await;
+    let asked = [
+        alice.set_flags(&user("bob"), Flags::PINNED, Flags::PINNED).await.unwrap(),
+        alice.block_user(&user("bob"), true).await.unwrap(),
+        alice.change_settings(SettingsChange { typing: Some(false), ..Default::default() }).await.unwrap(),
+    ];
+    for asked in asked {
+        assert_eq!(answer(&mut events, asked).await, ClientEvent::Done { query: asked });
+    }
+    let asked = alice.settings().await.unwrap();
+    match answer(&mut events, asked).await {
+        ClientEvent::Settings { settings, .. } => assert!(!settings.typing),
+        other => panic!("{other:?}"),
+    }
+    let refused = alice.set_flags(&user("bob"), Flags::BLOCKED, Flags::BLOCKED).await;
+    assert!(matches!(refused, Err(ClientError::Query(_))));
 }
 
 #[tokio::test]

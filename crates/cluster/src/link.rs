@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use iris_types::request::{Answer, Login, Request, RequestId, SessionId};
-use iris_types::{DeviceId, ErrorCode, InboxEntry, UserId};
+use iris_types::{DeviceId, ErrorCode, InboxEntry, Presence, Typing, UserId};
 
-/// From an edge to the worker that holds the vnode concerned: the user's for everything but sends and history,
-/// which go to the conversation's.
+/// From an edge to the worker that holds the vnode concerned: the conversation's for what is asked of a conversation
+/// (sends, history, groups, who has a message, blocking), the user's for everything else.
 #[derive(Clone, Debug)]
 pub enum ToCore {
     /// Answered with `Attached` or a refusal, both under [`RequestId`] 0.
@@ -42,6 +42,16 @@ pub enum ToEdge {
         session: SessionId,
         entry: Arc<InboxEntry>,
     },
+    /// Somebody whom the session watches came or went. Of several about one user the last one counts.
+    Presence {
+        session: SessionId,
+        presence: Presence,
+    },
+    /// Somebody writes, or stopped. The first to be dropped under load.
+    Typing {
+        session: SessionId,
+        typing: Arc<Typing>,
+    },
     /// The session ends: replaced, revoked, draining.
     Close {
         session: SessionId,
@@ -59,6 +69,7 @@ pub trait CoreLink: Send + Sync {
 /// One event loop's end of the link, as the core sees it.
 pub trait EdgeLink: Send + Sync {
     /// Hands over answers and pushes, in order, and wakes the loop. `batch` is empty afterwards. Never blocks:
-    /// what an edge may have outstanding is bounded by its requests in flight and its push windows.
+    /// what an edge may have outstanding is bounded by its requests in flight, its push windows and whom its sessions
+    /// watch.
     fn deliver(&self, batch: &mut Vec<ToEdge>);
 }

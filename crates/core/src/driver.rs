@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use iris_cluster::{EdgeLink, ToCore, ToEdge};
-use iris_types::Monotonic;
-use iris_types::limits::INTAKE_PAUSE_MS_MAX;
+use iris_types::limits::{INTAKE_PAUSE_MS_MAX, NAME_BYTES_MAX};
 use iris_types::request::Request;
+use iris_types::{Monotonic, UserId, Watched};
 use iris_worker::{
     AdminCommand, AdminId, CallId, CallResult, Confirm, Frame, Input, Output, Worker, WorkerIndex,
 };
@@ -57,13 +57,23 @@ impl From<Event> for Input {
 
 impl Weigh for Event {
     fn bytes(&self) -> usize {
-        let body = match self {
-            Self::FromEdge(ToCore::Request { request: Request::SendMessage(send), .. }) => {
-                send.body.bytes().len()
-            }
+        let more = match self {
+            Self::FromEdge(ToCore::Request { request, .. }) => request_bytes(request),
             _ => 0,
         };
-        size_of::<Self>() + body
+        size_of::<Self>() + more
+    }
+}
+
+/// What a request keeps beside itself, where that is not little.
+fn request_bytes(request: &Request) -> usize {
+    match request {
+        Request::SendMessage(send) => send.body.bytes().len(),
+        Request::CreateGroup(create) => create.members.len() * (size_of::<UserId>() + NAME_BYTES_MAX),
+        Request::Watch(watched) | Request::ReadPresence(watched) => {
+            watched.len() * (size_of::<Watched>() + NAME_BYTES_MAX)
+        }
+        _ => 0,
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use iris_cluster::ToCore;
-use iris_types::UserId;
 use iris_types::placement::VnodeCount;
 use iris_types::request::Request;
+use iris_types::{ConversationId, UserId};
 use iris_worker::{Placement, WorkerIndex};
 
 use crate::driver::Event;
@@ -55,14 +55,27 @@ impl Router {
             ToCore::Attach { login, .. } => self.vnodes.of_user(&login.user),
             ToCore::Detach { user, .. } => self.vnodes.of_user(user),
             ToCore::Request { user, request, .. } => match request {
-                Request::SendMessage(send) => self.vnodes.of_direct(user, &send.to),
-                Request::ReadHistory(read) => self.vnodes.of_direct(user, &read.with),
+                Request::SendMessage(send) => self.vnodes.of_target(user, &send.to),
+                Request::ReadHistory(read) => self.vnodes.of_target(user, &read.with),
+                Request::ReadReceipts(read) => self.vnodes.of_target(user, &read.target),
+                Request::CreateGroup(create) => self.vnodes.of_group(ConversationId::group(user, create.id)),
+                Request::ChangeGroup(change) => self.vnodes.of_group(change.group),
+                Request::ReadGroup { group } => self.vnodes.of_group(*group),
+                Request::ReadRoster(read) => self.vnodes.of_group(read.group),
+                Request::BlockUser(block) => self.vnodes.of_direct(user, &block.user),
                 Request::ReadInbox { .. }
                 | Request::Acknowledge { .. }
                 | Request::ListConversations(_)
                 | Request::ListDevices
                 | Request::RenameDevice(_)
-                | Request::RevokeDevice(_) => self.vnodes.of_user(user),
+                | Request::RevokeDevice(_)
+                | Request::MarkRead(_)
+                | Request::SetFlags(_)
+                | Request::ReadSettings
+                | Request::ChangeSettings(_)
+                | Request::Watch(_)
+                | Request::ReadPresence(_)
+                | Request::Typing { .. } => self.vnodes.of_user(user),
             },
         };
         self.placement.worker_of(vnode)

@@ -380,9 +380,11 @@ fn session_of(message: &ToCore) -> SessionId {
 
 fn addressee(message: &ToEdge) -> SessionId {
     match message {
-        ToEdge::Answer { session, .. } | ToEdge::Push { session, .. } | ToEdge::Close { session, .. } => {
-            *session
-        }
+        ToEdge::Answer { session, .. }
+        | ToEdge::Push { session, .. }
+        | ToEdge::Presence { session, .. }
+        | ToEdge::Typing { session, .. }
+        | ToEdge::Close { session, .. } => *session,
     }
 }
 

@@ -6,15 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iris_cluster::{EdgeLink, ToEdge};
+use iris_types::UserId;
 use iris_types::limits::LINK_ITEMS_MAX;
 use iris_types::request::SessionId;
 use rustix::event::{EventfdFlags, eventfd};
 
 /// What waits for one event loop.
 ///
-/// Bounded: answers by the requests in flight, which the other direction bounds; pushes by [`LINK_ITEMS_MAX`].
-/// Of the pushes of a session beyond that only the last is kept: its connection sees the hole in the offsets and
-/// tells the device to sync.
+/// Bounded: answers by the requests in flight, which the other direction bounds; everything else by
+/// [`LINK_ITEMS_MAX`]. Of the pushes of a session beyond that only the last is kept: its connection sees the hole in
+/// the offsets and tells the device to sync. So it is with what a session is told of one user's presence. Who writes
+/// is not told.
 #[derive(Debug)]
 pub struct EdgeInbox {
     waiting: Mutex<Waiting>,
@@ -27,6 +29,7 @@ pub struct EdgeInbox {
 struct Waiting {
     items: Vec<ToEdge>,
     last_pushes: BTreeMap<SessionId, ToEdge>,
+    last_presences: BTreeMap<(SessionId, UserId), ToEdge>,
 }
 
 impl EdgeInbox {
@@ -56,6 +59,7 @@ impl EdgeInbox {
         let mut waiting = self.lock();
         std::mem::swap(&mut waiting.items, items);
         items.extend(std::mem::take(&mut waiting.last_pushes).into_values());
+        items.extend(std::mem::take(&mut waiting.last_presences).into_values());
     }
 
     /// Announces that the loop is about to sleep; `false` when something came meanwhile.
@@ -105,23 +109,28 @@ impl Waiting {
     }
 
     fn add_one(&mut self, item: ToEdge) {
-        match item {
-            ToEdge::Push { session, .. } if self.items.len() >= LINK_ITEMS_MAX => {
-                self.last_pushes.insert(session, item);
+        let is_full = self.items.len() >= LINK_ITEMS_MAX;
+        match &item {
+            ToEdge::Push { session, .. } if is_full => {
+                self.last_pushes.insert(*session, item);
             }
-            item => self.items.push(item),
+            ToEdge::Presence { session, presence } if is_full => {
+                self.last_presences.insert((*session, presence.user.clone()), item);
+            }
+            ToEdge::Typing { .. } if is_full => {}
+            _ => self.items.push(item),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
 
     use bytes::Bytes;
     use iris_types::{
         Body, BodyKind, ConversationId, ErrorCode, InboxEntry, InboxItem, InboxMessage, MessageId, Offset,
-        Seq, Timestamp, UserId,
+        Presence, PresenceState, Seq, Timestamp, Typing,
     };
 
     use super::*;
@@ -141,7 +150,7 @@ mod tests {
             seq: Seq(1),
             id: MessageId::from_parts(Timestamp(1), [0; 10]),
             from: user.clone(),
-            with: user,
+            with: user.into(),
             origin: None,
             sent_at: Timestamp(1),
             body: Body::new(BodyKind::TEXT, Bytes::from_static(b"x")).unwrap(),
@@ -181,6 +190,39 @@ mod tests {
         inbox.take(&mut items);
         assert_eq!(items.len(), LINK_ITEMS_MAX + 1 + 2);
         assert_eq!(pushed(&items), [(1, 1_000), (2, 1_000)]);
+    }
+
+    #[test]
+    fn beyond_the_bound_only_the_last_presence_of_a_user_is_kept_and_no_typing() {
+        let inbox = EdgeInbox::new().unwrap();
+        inbox.deliver(&mut (0..LINK_ITEMS_MAX).map(|_| close()).collect());
+        let presence = |slot, user: &str, at| ToEdge::Presence {
+            session: session(slot),
+            presence: Presence {
+                user: UserId::new(user).unwrap(),
+                state: PresenceState::LastSeen(Timestamp(at)),
+            },
+        };
+        let typing =
+            Typing { conversation: ConversationId([1; 16]), user: UserId::new("bob").unwrap(), on: true };
+        let typing = ToEdge::Typing { session: session(1), typing: Arc::new(typing) };
+        let told = [(1, "bob", 1), (1, "carol", 2), (2, "bob", 3), (1, "bob", 4)];
+        inbox.deliver(&mut told.iter().map(|(slot, user, at)| presence(*slot, user, *at)).collect());
+        inbox.deliver(&mut vec![typing]);
+        let mut items = Vec::new();
+        inbox.take(&mut items);
+        let rest = items.split_off(LINK_ITEMS_MAX);
+        let shown: Vec<_> = rest
+            .iter()
+            .map(|item| match item {
+                ToEdge::Presence {
+                    session,
+                    presence: Presence { user, state: PresenceState::LastSeen(at) },
+                } => (session.slot, user.as_str(), at.0),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(shown, [(1, "bob", 4), (1, "carol", 2), (2, "bob", 3)]);
     }
 
     #[test]

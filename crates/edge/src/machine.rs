@@ -72,13 +72,15 @@ impl EdgeMachine {
         match message {
             ToEdge::Answer { id, answer, .. } => self.answer(id, answer),
             ToEdge::Push { entry, .. } => self.connection.push(&entry),
+            ToEdge::Presence { presence, .. } => self.connection.tell_presence(&presence),
+            ToEdge::Typing { typing, .. } => self.connection.tell_typing(&typing),
             ToEdge::Close { code, .. } => self.connection.close(code),
         }
     }
 
     /// The link had no room for this: the client is told `busy`. `true` for what has to be offered again because
     /// nobody would miss it: a detach, and an acknowledgement, which the client does not repeat. One that the core
-    /// would refuse is refused here.
+    /// would refuse is refused here. Typing has no answer and is dropped.
     pub fn refuse(&mut self, refused: &ToCore, now: Now) -> bool {
         let refusal = Refusal::after(ErrorCode::Busy, BUSY_RETRY_AFTER_MS);
         match refused {
@@ -93,6 +95,7 @@ impl EdgeMachine {
             {
                 true
             }
+            ToCore::Request { request: Request::Typing { .. }, .. } => false,
             ToCore::Request { id, .. } => {
                 self.connection.answer(*id, Answer::Refused { refusal, server_time: now.wall });
                 false

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use iris_protocol::client::{ClientConfig, ClientConnection, ClientEvent};
 use iris_protocol::{Capabilities, Versions};
 use iris_types::request::{Attached, SendMessage};
-use iris_types::{Body, BodyKind, MessageId, Offset};
+use iris_types::{Body, BodyKind, ConversationId, MessageId, Offset, Presence, PresenceState, Typing};
 
 use super::*;
 
@@ -93,7 +93,7 @@ impl Pair {
     fn send(&mut self) {
         let message = SendMessage {
             id: MessageId::from_parts(START.wall, [0; 10]),
-            to: UserId::new("bob").unwrap(),
+            to: UserId::new("bob").unwrap().into(),
             previous: None,
             body: Body::new(BodyKind::TEXT, Bytes::from_static(b"hi")).unwrap(),
         };
@@ -139,6 +139,21 @@ fn requests_carry_session_user_and_device() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_session_is_told_who_is_there_and_who_writes() {
+    let mut pair = Pair::logged_in();
+    let (session, bob) = (pair.server.session(), UserId::new("bob").unwrap());
+    let presence = Presence { user: bob.clone(), state: PresenceState::Online };
+    let typing = Typing { conversation: ConversationId([7; 16]), user: bob.clone(), on: true };
+    pair.client.say_typing(&bob.into(), true);
+    pair.heard.clear();
+    pair.server.handle(ToEdge::Presence { session, presence: presence.clone() });
+    pair.server.handle(ToEdge::Typing { session, typing: Arc::new(typing.clone()) });
+    pair.run();
+    assert_eq!(pair.heard, [ClientEvent::Presence(presence), ClientEvent::Typing(typing)]);
+    assert!(matches!(&pair.asked()[..], [ToCore::Request { request: Request::Typing { on: true, .. }, .. }]));
 }
 
 #[test]
@@ -219,6 +234,16 @@ fn a_full_link_means_busy_and_loses_no_acknowledgement_and_no_detach() {
     };
     assert!(pair.server.refuse(&acknowledgement(LAST), START));
     assert!(!pair.server.refuse(&acknowledgement(LAST + 1), START), "the core would refuse it");
+    pair.run();
+    assert_eq!(pair.heard.iter().filter(|event| is_busy(event)).count(), 2);
+    let typing = ToCore::Request {
+        session,
+        user: user.clone(),
+        device: DeviceId::new("phone").unwrap(),
+        id: ACKNOWLEDGE_REQUEST,
+        request: Request::Typing { target: UserId::new("bob").unwrap().into(), on: true },
+    };
+    assert!(!pair.server.refuse(&typing, START), "nobody is told");
     pair.run();
     assert_eq!(pair.heard.iter().filter(|event| is_busy(event)).count(), 2);
     assert!(pair.server.refuse(&ToCore::Detach { session, user }, START));

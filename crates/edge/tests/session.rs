@@ -10,7 +10,7 @@ use iris_protocol::client::{ClientEvent, Entry};
 use iris_protocol::server::ServerConfig;
 use iris_protocol::{DrainHint, Versions};
 use iris_types::request::RequestId;
-use iris_types::{ErrorCode, Offset};
+use iris_types::{ErrorCode, InboxEntry, InboxItem, Offset};
 use rustls::HandshakeKind;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 
@@ -25,7 +25,9 @@ fn one_message(alice: &mut Client, bob: &mut Client, number: u32) {
     assert!(matches!(sent, ClientEvent::Sent { request, .. } if request == RequestId(number)));
     match bob.wait(|event| matches!(event, ClientEvent::Entries { .. })) {
         ClientEvent::Entries { entries, .. } => match entries.as_slice() {
-            [Entry::Message { message, .. }] => assert_eq!(message.body.bytes().as_ref(), b"hello"),
+            [Entry::Whole(InboxEntry { item: InboxItem::Message(message), .. })] => {
+                assert_eq!(message.body.bytes().as_ref(), b"hello");
+            }
             other => panic!("{other:?}"),
         },
         _ => unreachable!(),

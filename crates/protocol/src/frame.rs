@@ -2,22 +2,35 @@
 
 use iris_types::limits::FRAME_PAYLOAD_BYTES_MAX;
 use iris_types::request::RequestId;
+use iris_types::{Presence, Typing};
 
 use crate::acknowledge::Acknowledge;
 use crate::authenticate::{Authenticate, Ready};
 use crate::batch::{self, BatchItem};
+use crate::block_user::{self, Block};
+use crate::change_group::{self, Change};
+use crate::create_group::{self, Create};
 use crate::done::Done;
 use crate::drain::{Closed, Drain};
+use crate::entry::Entry;
 use crate::hello::{ClientHello, ServerHello};
 use crate::list_conversations::{Conversations, List};
 use crate::list_devices::{Devices, ListDevices};
+use crate::mark_read::{self, Mark};
 use crate::ping::{Ping, Pong};
+use crate::presence::{self, AskPresence, Presences, Watch};
+use crate::read_group::{AskGroup, Group};
 use crate::read_history::{self, HistoryBatch, HistoryEnd, HistoryItem, Read};
-use crate::read_inbox::{Delivery, Gap, OwnSent, PageEnd, Sync, SyncNeeded};
+use crate::read_inbox::{Gap, PageEnd, Sync, SyncNeeded};
+use crate::read_receipts::{self, AskReceipts, Receipts};
+use crate::read_roster::{self, AskRoster, Roster};
 use crate::refusal::Refused;
 use crate::rename_device::{self, Rename};
 use crate::revoke_device::{self, Revoke};
 use crate::send_message::{self, Send, SendResult};
+use crate::set_flags::{self, Set};
+use crate::settings::{AdjustSettings, AskSettings, SettingsAnswer};
+use crate::typing::{self, SayTyping};
 use crate::wire::{DecodeError, RefusedRequest};
 
 /// Opcode (1 byte) and payload length (2 bytes, big-endian).
@@ -37,6 +50,19 @@ pub mod opcode {
     pub const LIST_DEVICES: u8 = 0x09;
     pub const RENAME_DEVICE: u8 = 0x0a;
     pub const REVOKE_DEVICE: u8 = 0x0b;
+    pub const CREATE_GROUP: u8 = 0x0c;
+    pub const CHANGE_GROUP: u8 = 0x0d;
+    pub const READ_GROUP: u8 = 0x0e;
+    pub const READ_ROSTER: u8 = 0x0f;
+    pub const MARK_READ: u8 = 0x10;
+    pub const READ_RECEIPTS: u8 = 0x11;
+    pub const SET_FLAGS: u8 = 0x12;
+    pub const BLOCK_USER: u8 = 0x13;
+    pub const READ_SETTINGS: u8 = 0x14;
+    pub const CHANGE_SETTINGS: u8 = 0x15;
+    pub const WATCH: u8 = 0x16;
+    pub const READ_PRESENCE: u8 = 0x17;
+    pub const TYPING: u8 = 0x18;
     /// Version 2.
     pub const SEND_BATCH: u8 = 0x20;
 
@@ -57,10 +83,24 @@ pub mod opcode {
     pub const CLOSED: u8 = 0x8f;
     pub const DEVICES: u8 = 0x90;
     pub const DONE: u8 = 0x91;
+    pub const GROUP_DELIVERY: u8 = 0x92;
+    pub const RECEIPT: u8 = 0x93;
+    pub const GROUP_RECEIPT: u8 = 0x94;
+    pub const CONVERSATION_STATE: u8 = 0x95;
+    pub const SETTINGS_ENTRY: u8 = 0x96;
+    pub const GROUP: u8 = 0x97;
+    pub const ROSTER: u8 = 0x98;
+    pub const RECEIPTS: u8 = 0x99;
+    pub const SETTINGS: u8 = 0x9a;
+    pub const PRESENCES: u8 = 0x9b;
+    pub const PRESENCE: u8 = 0x9c;
+    pub const TYPING_NOTICE: u8 = 0x9d;
     /// Version 2.
     pub const BATCH: u8 = 0xa0;
     /// Version 2.
     pub const HISTORY_BATCH: u8 = 0xa1;
+    /// Kept for entries of later versions: each begins with its offset, so that who does not know it can count it.
+    pub const LATER_ENTRIES: std::ops::RangeInclusive<u8> = 0xb0..=0xbf;
 
     /// Whether frames of this opcode exist in a version.
     #[must_use]
@@ -83,6 +123,19 @@ pub enum ClientFrame {
     ListDevices(ListDevices),
     RenameDevice(Rename),
     RevokeDevice(Revoke),
+    CreateGroup(Create),
+    ChangeGroup(Change),
+    ReadGroup(AskGroup),
+    ReadRoster(AskRoster),
+    MarkRead(Mark),
+    ReadReceipts(AskReceipts),
+    SetFlags(Set),
+    BlockUser(Block),
+    ReadSettings(AskSettings),
+    ChangeSettings(AdjustSettings),
+    Watch(Watch),
+    ReadPresence(AskPresence),
+    Typing(SayTyping),
     /// Sends in order; those that break a rule are refused one by one.
     SendBatch(Vec<Result<Send, RefusedRequest>>),
 }
@@ -94,8 +147,9 @@ pub enum ServerFrame {
     Ready(Ready),
     Refused(Refused),
     Sent(SendResult),
-    Delivery(Delivery),
-    OwnSent(OwnSent),
+    /// Delivery, OwnSent, GroupDelivery, Receipt, GroupReceipt, ConversationState, SettingsEntry, and entries of later
+    /// versions.
+    Entry(Entry),
     Gap(Gap),
     PageEnd(PageEnd),
     SyncNeeded(SyncNeeded),
@@ -107,6 +161,13 @@ pub enum ServerFrame {
     Closed(Closed),
     Devices(Devices),
     Done(Done),
+    Group(Group),
+    Roster(Roster),
+    Receipts(Receipts),
+    Settings(SettingsAnswer),
+    Presences(Presences),
+    Presence(Presence),
+    TypingNotice(Typing),
     Batch(Vec<BatchItem>),
     HistoryBatch(HistoryBatch),
 }
@@ -132,6 +193,19 @@ impl ClientFrame {
             opcode::LIST_DEVICES => Self::ListDevices(ListDevices::decode(payload)?),
             opcode::RENAME_DEVICE => Self::RenameDevice(Rename::decode(payload)?),
             opcode::REVOKE_DEVICE => Self::RevokeDevice(Revoke::decode(payload)?),
+            opcode::CREATE_GROUP => Self::CreateGroup(Create::decode(payload)?),
+            opcode::CHANGE_GROUP => Self::ChangeGroup(Change::decode(payload)?),
+            opcode::READ_GROUP => Self::ReadGroup(AskGroup::decode(payload)?),
+            opcode::READ_ROSTER => Self::ReadRoster(AskRoster::decode(payload)?),
+            opcode::MARK_READ => Self::MarkRead(Mark::decode(payload)?),
+            opcode::READ_RECEIPTS => Self::ReadReceipts(AskReceipts::decode(payload)?),
+            opcode::SET_FLAGS => Self::SetFlags(Set::decode(payload)?),
+            opcode::BLOCK_USER => Self::BlockUser(Block::decode(payload)?),
+            opcode::READ_SETTINGS => Self::ReadSettings(AskSettings::decode(payload)?),
+            opcode::CHANGE_SETTINGS => Self::ChangeSettings(AdjustSettings::decode(payload)?),
+            opcode::WATCH => Self::Watch(Watch::decode(payload)?),
+            opcode::READ_PRESENCE => Self::ReadPresence(AskPresence::decode(payload)?),
+            opcode::TYPING => Self::Typing(SayTyping::decode(payload)?),
             opcode::SEND_BATCH => Self::SendBatch(send_message::decode_batch(payload)?),
             unknown => return Err(DecodeError::UnknownOpcode(unknown)),
         })
@@ -156,6 +230,19 @@ impl ClientFrame {
             Self::ListDevices(frame) => frame.encode(out),
             Self::RenameDevice(frame) => rename_device::encode(frame.request, &frame.rename, out),
             Self::RevokeDevice(frame) => revoke_device::encode(frame.request, &frame.revoke, out),
+            Self::CreateGroup(frame) => create_group::encode(frame.request, &frame.create, out),
+            Self::ChangeGroup(frame) => change_group::encode(frame.request, &frame.change, out),
+            Self::ReadGroup(frame) => frame.encode(out),
+            Self::ReadRoster(frame) => read_roster::encode(frame.request, &frame.read, out),
+            Self::MarkRead(frame) => mark_read::encode(frame.request, &frame.mark, out),
+            Self::ReadReceipts(frame) => read_receipts::encode(frame.request, &frame.read, out),
+            Self::SetFlags(frame) => set_flags::encode(frame.request, &frame.set, out),
+            Self::BlockUser(frame) => block_user::encode(frame.request, &frame.block, out),
+            Self::ReadSettings(frame) => frame.encode(out),
+            Self::ChangeSettings(frame) => frame.encode(out),
+            Self::Watch(frame) => presence::encode_watch(frame.request, &frame.watched, out),
+            Self::ReadPresence(frame) => presence::encode_read(frame.request, &frame.watched, out),
+            Self::Typing(frame) => typing::encode(&frame.target, frame.on, out),
             Self::SendBatch(items) => send_message::encode_batch(items, out),
         }
         check_length(out, start)
@@ -166,13 +253,14 @@ impl ServerFrame {
     /// # Errors
     /// [`DecodeError`] for every payload that is not exactly one frame of this opcode.
     pub fn decode(opcode: u8, payload: &[u8]) -> Result<Self, DecodeError> {
+        if let Some(entry) = Entry::decode(opcode, payload) {
+            return entry.map(Self::Entry);
+        }
         Ok(match opcode {
             opcode::SERVER_HELLO => Self::Hello(ServerHello::decode(payload)?),
             opcode::READY => Self::Ready(Ready::decode(payload)?),
             opcode::REFUSED => Self::Refused(Refused::decode(payload)?),
             opcode::SENT => Self::Sent(SendResult::decode(payload)?),
-            opcode::DELIVERY => Self::Delivery(Delivery::decode(payload)?),
-            opcode::OWN_SENT => Self::OwnSent(OwnSent::decode(payload)?),
             opcode::GAP => Self::Gap(Gap::decode(payload)?),
             opcode::PAGE_END => Self::PageEnd(PageEnd::decode(payload)?),
             opcode::SYNC_NEEDED => Self::SyncNeeded(SyncNeeded::decode(payload)?),
@@ -184,6 +272,13 @@ impl ServerFrame {
             opcode::CLOSED => Self::Closed(Closed::decode(payload)?),
             opcode::DEVICES => Self::Devices(Devices::decode(payload)?),
             opcode::DONE => Self::Done(Done::decode(payload)?),
+            opcode::GROUP => Self::Group(Group::decode(payload)?),
+            opcode::ROSTER => Self::Roster(Roster::decode(payload)?),
+            opcode::RECEIPTS => Self::Receipts(Receipts::decode(payload)?),
+            opcode::SETTINGS => Self::Settings(SettingsAnswer::decode(payload)?),
+            opcode::PRESENCES => Self::Presences(Presences::decode(payload)?),
+            opcode::PRESENCE => Self::Presence(presence::decode_push(payload)?),
+            opcode::TYPING_NOTICE => Self::TypingNotice(typing::decode_notice(payload)?),
             opcode::BATCH => Self::Batch(batch::decode(payload)?),
             opcode::HISTORY_BATCH => Self::HistoryBatch(HistoryBatch::decode(payload)?),
             unknown => return Err(DecodeError::UnknownOpcode(unknown)),
@@ -201,8 +296,7 @@ impl ServerFrame {
             Self::Ready(frame) => frame.encode(out),
             Self::Refused(frame) => frame.encode(out),
             Self::Sent(frame) => frame.encode(out),
-            Self::Delivery(frame) => frame.encode(out),
-            Self::OwnSent(frame) => frame.encode(out),
+            Self::Entry(entry) => entry.encode(out),
             Self::Gap(frame) => frame.encode(out),
             Self::PageEnd(frame) => frame.encode(out),
             Self::SyncNeeded(frame) => frame.encode(out),
@@ -214,6 +308,13 @@ impl ServerFrame {
             Self::Closed(frame) => frame.encode(out),
             Self::Devices(frame) => frame.encode(out),
             Self::Done(frame) => frame.encode(out),
+            Self::Group(frame) => frame.encode(out),
+            Self::Roster(frame) => frame.encode(out),
+            Self::Receipts(frame) => frame.encode(out),
+            Self::Settings(frame) => frame.encode(out),
+            Self::Presences(frame) => frame.encode(out),
+            Self::Presence(presence) => presence::encode_push(presence, out),
+            Self::TypingNotice(typing) => typing::encode_notice(typing, out),
             Self::Batch(items) => batch::encode(items, out),
             Self::HistoryBatch(frame) => frame.encode(out),
         }
@@ -261,7 +362,8 @@ pub(crate) fn set_length(out: &mut [u8], start: usize) {
     }
 }
 
-fn check_length(out: &mut Vec<u8>, start: usize) -> Result<(), FrameTooLong> {
+/// Takes a frame back that is too long.
+pub(crate) fn check_length(out: &mut Vec<u8>, start: usize) -> Result<(), FrameTooLong> {
     if out.len() - start <= HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX {
         return Ok(());
     }

@@ -2,20 +2,21 @@
 
 use iris_types::limits::FRAME_PAYLOAD_BYTES_MAX;
 use iris_types::request::{HistoryFrom, HistoryPage, ReadHistory, RequestId};
-use iris_types::{ConversationId, ErrorCode, HistoryEntry, Seq, UserId};
+use iris_types::{ConversationId, ErrorCode, HistoryEntry, Seq};
 
 use crate::frame::{opcode, put_frame, refused};
-use crate::wire::{DecodeError, Reader, body_len, name_len, put_body, put_name, put_u16, put_u32, put_u64};
+use crate::wire::{
+    DecodeError, Reader, body_len, name_len, put_body, put_name, put_target, put_u16, put_u32, put_u64,
+};
 
-/// Asks for a page of the direct conversation with somebody.
+/// Asks for a page of a conversation.
 ///
 /// ```text
 /// 0    4  request
-/// 4    1  length of the other member's name, n
-/// 5    n  other member
-/// 5+n  1  0: the newest, 1: the newest before a seq, 2: the oldest after a seq
-/// 6+n  8  that seq; 0 for the newest
-/// 14+n 2  entries wanted, at least 1; the server may give fewer
+/// 4    t  target: length of the other member's name (1), other member; or a byte 0, group (16)
+/// 4+t  1  0: the newest, 1: the newest before a seq, 2: the oldest after a seq
+/// 5+t  8  that seq; 0 for the newest
+/// 13+t 2  entries wanted, at least 1; the server may give fewer
 ///         tagged fields
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ pub(crate) fn encode(request: RequestId, read: &ReadHistory, out: &mut Vec<u8>) 
     };
     put_frame(out, opcode::READ_HISTORY, |out| {
         put_u32(out, request.0);
-        put_name(out, read.with.as_bytes());
+        put_target(out, &read.with);
         out.push(from);
         put_u64(out, seq.0);
         put_u16(out, read.limit);
@@ -156,7 +157,7 @@ fn read_entry(reader: &mut Reader<'_>) -> Result<HistoryEntry, DecodeError> {
 impl Read {
     pub(crate) fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(payload);
-        let (request, with) = (reader.request()?, reader.name()?);
+        let (request, with) = (reader.request()?, reader.target()?);
         let (from, seq, limit) = (reader.u8()?, reader.seq()?, reader.u16()?);
         reader.finish()?;
         let from = match from {
@@ -168,7 +169,7 @@ impl Read {
         if limit == 0 {
             return Err(refused(request, ErrorCode::BadFrame));
         }
-        let with = UserId::from_bytes(with).map_err(|_| refused(request, ErrorCode::InvalidName))?;
+        let with = with.check().map_err(|code| refused(request, code))?;
         Ok(Self { request, read: ReadHistory { with, from, limit } })
     }
 }

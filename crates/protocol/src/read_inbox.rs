@@ -1,9 +1,7 @@
-//! Sync, Delivery, OwnSent, Gap, PageEnd, SyncNeeded: a device reads the user's inbox log.
+//! Sync, Delivery, GroupDelivery, OwnSent, Gap, PageEnd, SyncNeeded: a device reads the user's inbox log.
 
 use iris_types::request::RequestId;
-use iris_types::{
-    ConversationId, DeviceId, InboxEntry, InboxItem, InboxMessage, MessageId, Offset, Seq, Timestamp, UserId,
-};
+use iris_types::{ConversationId, InboxMessage, MessageId, Offset, Peer, Seq, Timestamp, UserId};
 
 use crate::frame::{opcode, put_frame};
 use crate::wire::{DecodeError, Reader, body_len, name_len, put_body, put_name, put_u32, put_u64};
@@ -21,31 +19,7 @@ pub struct Sync {
     pub after: Offset,
 }
 
-/// An entry with a message that another device sent. The same layout, without tagged fields, is an item of
-/// Batch.
-///
-/// ```text
-/// 0      8  offset
-/// 8      16 conversation
-/// 24     8  seq
-/// 32     16 message id
-/// 48     1  length of the sender's name, f
-/// 49     f  sender
-/// 49+f   1  length of the other member's name, w; 0 when that is the sender
-/// 50+f   w  other member
-/// 50+f+w 8  time of the commit, Unix milliseconds
-/// 58+f+w 1  kind of the body
-/// 59+f+w 2  length of the body, b
-/// 61+f+w b  body
-///           tagged fields
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    pub offset: Offset,
-    pub message: InboxMessage,
-}
-
-/// An entry with a message that this device sent. The same layout, without tagged fields, is an item of Batch.
+/// An entry with a message that this device sent.
 ///
 /// ```text
 /// 0   8  offset
@@ -108,50 +82,62 @@ pub struct SyncNeeded {
 /// Bytes of an item of Batch that holds an own entry.
 pub(crate) const OWN_BYTES: usize = 56;
 
-/// What goes out for an entry: a Delivery with its body, or an OwnSent.
-pub(crate) enum Outgoing<'a> {
-    Message(Offset, &'a InboxMessage),
-    Own(OwnSent),
-}
-
-impl<'a> Outgoing<'a> {
-    pub(crate) fn of(entry: &'a InboxEntry, device: Option<&DeviceId>) -> Self {
-        let InboxItem::Message(message) = &entry.item;
-        if message.origin.is_none() || message.origin.as_ref() != device {
-            return Self::Message(entry.offset, message);
-        }
-        Self::Own(OwnSent {
-            offset: entry.offset,
-            conversation: message.conversation,
-            seq: message.seq,
-            id: message.id,
-            sent_at: message.sent_at,
-        })
-    }
-
-    /// Bytes of the item.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Message(_, message) => message_len(message),
-            Self::Own(_) => OWN_BYTES,
-        }
-    }
-}
-
 /// Bytes that [`put_message`] takes.
 pub(crate) fn message_len(message: &InboxMessage) -> usize {
-    56 + name_len(message.from.as_bytes()) + name_len(other_member(message)) + body_len(&message.body)
+    56 + name_len(message.from.as_bytes()) + name_len(place(message)) + body_len(&message.body)
 }
 
+/// Fields of a Delivery and of a GroupDelivery, entries: a message that another device sent, or a change of a group.
+///
+/// ```text
+/// 0      8  offset
+/// 8      16 conversation
+/// 24     8  seq
+/// 32     16 message id
+/// 48     1  length of the sender's name, f
+/// 49     f  sender
+/// 49+f   1  length of the next, w
+/// 50+f   w  Delivery: the other member, 0 bytes when that is the sender; GroupDelivery: the group's title as it was
+///           when the message was decided
+/// 50+f+w 8  time of the commit, Unix milliseconds
+/// 58+f+w 1  kind of the body
+/// 59+f+w 2  length of the body, b
+/// 61+f+w b  body
+/// ```
 pub(crate) fn put_message(out: &mut Vec<u8>, offset: Offset, message: &InboxMessage) {
     put_u64(out, offset.0);
     out.extend_from_slice(&message.conversation.0);
     put_u64(out, message.seq.0);
     out.extend_from_slice(&message.id.to_bytes());
     put_name(out, message.from.as_bytes());
-    put_name(out, other_member(message));
+    put_name(out, place(message));
     put_u64(out, message.sent_at.0);
     put_body(out, &message.body);
+}
+
+/// Reads what follows the offset.
+pub(crate) fn read_message(reader: &mut Reader<'_>, is_of_group: bool) -> Result<InboxMessage, DecodeError> {
+    let (conversation, seq, id) = (reader.conversation()?, reader.seq()?, reader.message_id()?);
+    let from = reader.user()?;
+    let with = if is_of_group {
+        Peer::Group(reader.title()?)
+    } else {
+        match reader.name()? {
+            [] => Peer::User(from.clone()),
+            name => Peer::User(UserId::from_bytes(name).map_err(|_| DecodeError::Value)?),
+        }
+    };
+    let (sent_at, body) = (reader.timestamp()?, reader.checked_body()?);
+    Ok(InboxMessage { conversation, seq, id, from, with, origin: None, sent_at, body })
+}
+
+/// The other member or the title.
+fn place(message: &InboxMessage) -> &[u8] {
+    match &message.with {
+        Peer::User(user) if *user == message.from => &[],
+        Peer::User(user) => user.as_bytes(),
+        Peer::Group(title) => title.as_bytes(),
+    }
 }
 
 pub(crate) fn put_own(out: &mut Vec<u8>, own: &OwnSent) {
@@ -160,10 +146,6 @@ pub(crate) fn put_own(out: &mut Vec<u8>, own: &OwnSent) {
     put_u64(out, own.seq.0);
     out.extend_from_slice(&own.id.to_bytes());
     put_u64(out, own.sent_at.0);
-}
-
-fn other_member(message: &InboxMessage) -> &[u8] {
-    if message.with == message.from { &[] } else { message.with.as_bytes() }
 }
 
 impl Sync {
@@ -182,44 +164,7 @@ impl Sync {
     }
 }
 
-impl Delivery {
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        put_frame(out, opcode::DELIVERY, |out| put_message(out, self.offset, &self.message));
-    }
-
-    pub(crate) fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(payload);
-        let delivery = Self::read(&mut reader)?;
-        reader.finish()?;
-        Ok(delivery)
-    }
-
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let offset = reader.offset()?;
-        let (conversation, seq, id) = (reader.conversation()?, reader.seq()?, reader.message_id()?);
-        let from = reader.user()?;
-        let with = match reader.name()? {
-            [] => from.clone(),
-            name => UserId::from_bytes(name).map_err(|_| DecodeError::Value)?,
-        };
-        let (sent_at, body) = (reader.timestamp()?, reader.checked_body()?);
-        let message = InboxMessage { conversation, seq, id, from, with, origin: None, sent_at, body };
-        Ok(Self { offset, message })
-    }
-}
-
 impl OwnSent {
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        put_frame(out, opcode::OWN_SENT, |out| put_own(out, self));
-    }
-
-    pub(crate) fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(payload);
-        let own = Self::read(&mut reader)?;
-        reader.finish()?;
-        Ok(own)
-    }
-
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             offset: reader.offset()?,

@@ -1,12 +1,13 @@
-//! SendMessage, SendBatch and Sent: a direct message on its way to the server.
+//! SendMessage, SendBatch and Sent: a message on its way to the server.
 
 use bytes::Bytes;
 use iris_types::request::{RequestId, SendMessage, Sent};
-use iris_types::{Body, BodyKind, ErrorCode, MessageId, Offset, UserId};
+use iris_types::{Body, BodyKind, ErrorCode, Offset};
 
 use crate::frame::{opcode, put_frame, refused};
 use crate::wire::{
-    DecodeError, Reader, RefusedRequest, body_len, name_len, put_body, put_name, put_u16, put_u32, put_u64,
+    DecodeError, RawTarget, Reader, RefusedRequest, body_len, message_id, put_body, put_target, put_u16,
+    put_u32, put_u64, target_len,
 };
 
 /// One message to send. The same layout, without tagged fields, is an item of SendBatch.
@@ -16,11 +17,10 @@ use crate::wire::{
 /// 4      16 message id: a UUID version 7
 /// 20     1  1 when a predecessor follows, else 0
 /// 21     16 the predecessor's message id, p = 16 or 0 bytes
-/// 21+p   1  length of the recipient's name, n
-/// 22+p   n  recipient
-/// 22+p+n 1  kind of the body; 1 is text
-/// 23+p+n 2  length of the body, b
-/// 25+p+n b  body
+/// 21+p   t  target: length of the recipient's name (1), recipient; or a byte 0, group (16)
+/// 21+p+t 1  kind of the body; 1 is text, 0 is the server's
+/// 22+p+t 2  length of the body, b
+/// 24+p+t b  body
 ///           tagged fields
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(crate) fn decode_batch(payload: &[u8]) -> Result<Vec<Result<Send, RefusedReq
 /// Bytes that [`put_send`] takes.
 pub(crate) fn send_len(message: &SendMessage) -> usize {
     let previous = if message.previous.is_some() { 16 } else { 0 };
-    21 + previous + name_len(message.to.as_bytes()) + body_len(&message.body)
+    21 + previous + target_len(&message.to) + body_len(&message.body)
 }
 
 pub(crate) fn put_send(out: &mut Vec<u8>, request: RequestId, message: &SendMessage) {
@@ -92,7 +92,7 @@ pub(crate) fn put_send(out: &mut Vec<u8>, request: RequestId, message: &SendMess
         }
         None => out.push(0),
     }
-    put_name(out, message.to.as_bytes());
+    put_target(out, &message.to);
     put_body(out, &message.body);
 }
 
@@ -120,7 +120,7 @@ impl Send {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (request, id) = (reader.request()?, reader.array()?);
         let previous = if reader.flag()? { Some(reader.array()?) } else { None };
-        let (to, (kind, body)) = (reader.name()?, reader.body()?);
+        let (to, (kind, body)) = (reader.target()?, reader.body()?);
         match check(id, previous, to, kind, body) {
             Ok(message) => Ok(Self { request, message }),
             Err(code) => Err(refused(request, code)),
@@ -131,15 +131,19 @@ impl Send {
 fn check(
     id: [u8; 16],
     previous: Option<[u8; 16]>,
-    to: &[u8],
+    to: RawTarget<'_>,
     kind: BodyKind,
     body: &[u8],
 ) -> Result<SendMessage, ErrorCode> {
-    let message_id = |bytes| MessageId::from_bytes(bytes).map_err(|_| ErrorCode::InvalidId);
+    let (id, previous) = (message_id(id)?, previous.map(message_id).transpose()?);
+    let to = to.check()?;
+    if kind == BodyKind::CHANGE {
+        return Err(ErrorCode::InvalidBody);
+    }
     Ok(SendMessage {
-        id: message_id(id)?,
-        previous: previous.map(message_id).transpose()?,
-        to: UserId::from_bytes(to).map_err(|_| ErrorCode::InvalidName)?,
+        id,
+        previous,
+        to,
         body: Body::new(kind, Bytes::copy_from_slice(body)).map_err(|_| ErrorCode::InvalidBody)?,
     })
 }
@@ -172,9 +176,10 @@ impl SendResult {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use iris_types::Timestamp;
+    use iris_types::{ConversationId, MessageId, Target, Timestamp};
 
     use super::*;
+    use crate::wire::put_name;
 
     fn payload(id: u8, to: &[u8], kind: u8, body: &[u8]) -> Vec<u8> {
         let mut id_bytes = MessageId::from_parts(Timestamp(5), [1; 10]).to_bytes();
@@ -195,12 +200,12 @@ mod tests {
             assert_eq!(Send::decode(payload), Err(refused(RequestId(9), code)));
         };
         check(&payload(0x41, b"bob", 1, b"hi"), ErrorCode::InvalidId);
-        check(&payload(0x71, b"", 1, b"hi"), ErrorCode::InvalidName);
         check(&payload(0x71, b"b b", 1, b"hi"), ErrorCode::InvalidName);
         check(&payload(0x71, &[b'b'; 65], 1, b"hi"), ErrorCode::InvalidName);
         check(&payload(0x71, b"bob", 1, b""), ErrorCode::InvalidBody);
         check(&payload(0x71, b"bob", 1, b"h\xff"), ErrorCode::InvalidBody);
         check(&payload(0x71, b"bob", 2, &[0; 32_769]), ErrorCode::InvalidBody);
+        check(&payload(0x71, b"bob", 0, &[4]), ErrorCode::InvalidBody);
         assert!(Send::decode(&payload(0x71, b"bob", 2, b"h\xff")).is_ok());
     }
 
@@ -215,12 +220,15 @@ mod tests {
 
     #[test]
     fn the_length_of_a_send_is_known_beforehand() {
+        let Send { request, message } = Send::decode(&payload(0x71, b"bob", 1, b"hi")).unwrap();
         for previous in [None, Some(MessageId::from_parts(Timestamp(1), [3; 10]))] {
-            let Send { request, mut message } = Send::decode(&payload(0x71, b"bob", 1, b"hi")).unwrap();
-            message.previous = previous;
-            let mut out = Vec::new();
-            put_send(&mut out, request, &message);
-            assert_eq!(out.len(), send_len(&message));
+            for to in [message.to.clone(), Target::Group(ConversationId([7; 16]))] {
+                let message = SendMessage { previous, to, ..message.clone() };
+                let mut out = Vec::new();
+                put_send(&mut out, request, &message);
+                assert_eq!(out.len(), send_len(&message));
+                assert_eq!(Send::decode(&out), Ok(Send { request, message }));
+            }
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use iris_types::request::RequestId;
-use iris_types::{Body, BodyKind, ConversationId, ErrorCode, MessageId, Offset, Seq, Timestamp, UserId};
+use iris_types::{
+    Body, BodyKind, ConversationId, ErrorCode, GroupTitle, MessageId, Offset, Peer, Seq, Target, Timestamp,
+    UserId,
+};
 
 /// Why a frame cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +28,37 @@ pub enum DecodeError {
 pub struct RefusedRequest {
     pub request: RequestId,
     pub code: ErrorCode,
+}
+
+/// A conversation as a client names it, whole but not checked.
+#[derive(Clone, Copy)]
+pub(crate) enum RawTarget<'a> {
+    User(&'a [u8]),
+    Group(ConversationId),
+}
+
+impl RawTarget<'_> {
+    pub(crate) fn check(self) -> Result<Target, ErrorCode> {
+        match self {
+            Self::User(name) => user(name).map(Target::User),
+            Self::Group(group) => Ok(Target::Group(group)),
+        }
+    }
+}
+
+/// A client's name of a user, checked.
+pub(crate) fn user(name: &[u8]) -> Result<UserId, ErrorCode> {
+    UserId::from_bytes(name).map_err(|_| ErrorCode::InvalidName)
+}
+
+/// The same where nothing may stand in its place.
+pub(crate) fn optional_user(name: &[u8]) -> Result<Option<UserId>, ErrorCode> {
+    if name.is_empty() { Ok(None) } else { user(name).map(Some) }
+}
+
+/// A client's message id, checked.
+pub(crate) fn message_id(bytes: [u8; 16]) -> Result<MessageId, ErrorCode> {
+    MessageId::from_bytes(bytes).map_err(|_| ErrorCode::InvalidId)
 }
 
 /// Reads fields off the front of a payload.
@@ -104,6 +138,25 @@ impl<'a> Reader<'a> {
         self.bytes(usize::from(length))
     }
 
+    /// Two length bytes and as many bytes, unchecked.
+    pub(crate) fn long(&mut self) -> Result<&'a [u8], DecodeError> {
+        let length = self.u16()?;
+        self.bytes(usize::from(length))
+    }
+
+    /// A name, unchecked, or a byte 0 and a group.
+    pub(crate) fn target(&mut self) -> Result<RawTarget<'a>, DecodeError> {
+        match self.name()? {
+            [] => self.conversation().map(RawTarget::Group),
+            name => Ok(RawTarget::User(name)),
+        }
+    }
+
+    /// Everything there is.
+    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+
     /// Kind byte, two length bytes and as many bytes, unchecked.
     pub(crate) fn body(&mut self) -> Result<(BodyKind, &'a [u8]), DecodeError> {
         let (kind, length) = (self.u8()?, self.u16()?);
@@ -113,6 +166,19 @@ impl<'a> Reader<'a> {
     /// A name from the server, which has checked it.
     pub(crate) fn user(&mut self) -> Result<UserId, DecodeError> {
         UserId::from_bytes(self.name()?).map_err(|_| DecodeError::Value)
+    }
+
+    /// A name, or a byte 0 and a title, from the server, which has checked them.
+    pub(crate) fn peer(&mut self) -> Result<Peer, DecodeError> {
+        match self.name()? {
+            [] => self.title().map(Peer::Group),
+            name => UserId::from_bytes(name).map(Peer::User).map_err(|_| DecodeError::Value),
+        }
+    }
+
+    /// A title from the server, which has checked it.
+    pub(crate) fn title(&mut self) -> Result<GroupTitle, DecodeError> {
+        GroupTitle::from_bytes(self.name()?).map_err(|_| DecodeError::Value)
     }
 
     /// An id from the server, which has checked it.
@@ -191,6 +257,32 @@ pub(crate) fn put_name(out: &mut Vec<u8>, name: &[u8]) {
     out.extend_from_slice(name);
 }
 
+/// For bytes that have at most 65,535.
+pub(crate) fn put_long(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_u16(out, bytes.len() as u16);
+    out.extend_from_slice(bytes);
+}
+
+pub(crate) fn put_target(out: &mut Vec<u8>, target: &Target) {
+    match target {
+        Target::User(user) => put_name(out, user.as_bytes()),
+        Target::Group(group) => {
+            out.push(0);
+            out.extend_from_slice(&group.0);
+        }
+    }
+}
+
+pub(crate) fn put_peer(out: &mut Vec<u8>, peer: &Peer) {
+    match peer {
+        Peer::User(user) => put_name(out, user.as_bytes()),
+        Peer::Group(title) => {
+            out.push(0);
+            put_name(out, title.as_bytes());
+        }
+    }
+}
+
 /// Bodies have at most 32,768 bytes, so that two length bytes are enough.
 pub(crate) fn put_body(out: &mut Vec<u8>, body: &Body) {
     out.push(body.kind().0);
@@ -201,6 +293,22 @@ pub(crate) fn put_body(out: &mut Vec<u8>, body: &Body) {
 /// Bytes that [`put_name`] takes.
 pub(crate) fn name_len(name: &[u8]) -> usize {
     1 + name.len()
+}
+
+/// Bytes that [`put_target`] takes.
+pub(crate) fn target_len(target: &Target) -> usize {
+    match target {
+        Target::User(user) => name_len(user.as_bytes()),
+        Target::Group(_) => 17,
+    }
+}
+
+/// Bytes that [`put_peer`] takes.
+pub(crate) fn peer_len(peer: &Peer) -> usize {
+    match peer {
+        Peer::User(user) => name_len(user.as_bytes()),
+        Peer::Group(title) => 1 + name_len(title.as_bytes()),
+    }
 }
 
 /// Bytes that [`put_body`] takes.

@@ -161,7 +161,7 @@ fn played(versions: Versions) -> Vec<(Side, Vec<u8>)> {
     pair.settle();
     pair.receive(5, "Grüße 👋");
     pair.settle();
-    let read = ReadHistory { with: user("bob"), from: HistoryFrom::Latest, limit: 2 };
+    let read = ReadHistory { with: user("bob").into(), from: HistoryFrom::Latest, limit: 2 };
     pair.client.read_history(RequestId(4), &read);
     pair.client.list_conversations(RequestId(5), &ListConversations { after: None, limit: 100 });
     pair.settle();

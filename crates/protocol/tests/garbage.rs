@@ -10,8 +10,12 @@ use std::sync::Arc;
 use iris_protocol::client::{ClientConnection, ClientEvent};
 use iris_protocol::server::{ServerConfig, ServerConnection, ServerEvent};
 use iris_protocol::{ClientFrame, ServerFrame, Versions};
-use iris_types::Monotonic;
-use scripted::{Pair, Side, login, message};
+use iris_types::request::{MarkRead, ReadRoster};
+use iris_types::{
+    ConversationId, CreateGroup, GroupDescription, GroupTitle, Monotonic, Policy, Presence, PresenceState,
+    Seq, Target, Typing, Watched,
+};
+use scripted::{Pair, Side, login, message, user};
 
 const NOW: Monotonic = Monotonic(1);
 
@@ -60,7 +64,33 @@ fn session() -> Vec<(Side, Vec<u8>)> {
     pair.settle();
     pair.receive(10, "pushed");
     pair.settle();
+    others(&mut pair);
     pair.flights
+}
+
+/// A group, its roster, a read mark, presence and typing.
+fn others(pair: &mut Pair) {
+    let request = iris_types::request::RequestId;
+    let id = scripted::message_id(20);
+    let create = CreateGroup {
+        id,
+        title: GroupTitle::new("Tea").unwrap(),
+        description: GroupDescription::new("").unwrap(),
+        policy: Policy::default(),
+        members: vec![user("bob")],
+    };
+    let group = ConversationId::group(&user("alice"), id);
+    pair.client.create_group(request(4), &create).unwrap();
+    pair.client.read_roster(request(5), &ReadRoster { group, after: None, limit: 9 });
+    let mark = MarkRead { target: user("bob").into(), up_to: Seq(3) };
+    pair.client.mark_read(request(6), &mark);
+    pair.client.read_presence(request(7), &[Watched { user: user("bob"), group: Some(group) }]).unwrap();
+    pair.client.say_typing(&Target::Group(group), true);
+    pair.settle();
+    pair.server.tell_presence(&Presence { user: user("bob"), state: PresenceState::Online });
+    pair.server.tell_typing(&Typing { conversation: group, user: user("bob"), on: true });
+    pair.settle();
+    assert!(pair.client.is_ready());
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn conversation_of(versions: Versions, piece_bytes: usize) -> Pair {
     pair.settle();
     pair.client.read_history(
         RequestId(30),
-        &ReadHistory { with: user("bob"), from: HistoryFrom::Before(iris_types::Seq(5)), limit: 3 },
+        &ReadHistory { with: user("bob").into(), from: HistoryFrom::Before(iris_types::Seq(5)), limit: 3 },
     );
     pair.client.list_conversations(RequestId(31), &ListConversations { after: None, limit: 10 });
     pair.client.ping(pair.now);
@@ -393,7 +393,7 @@ fn requests_in_flight_are_bounded() {
 #[test]
 fn pages_in_flight_are_bounded() {
     let mut pair = ready(Versions::ALL);
-    let read = ReadHistory { with: user("bob"), from: HistoryFrom::Latest, limit: u16::MAX };
+    let read = ReadHistory { with: user("bob").into(), from: HistoryFrom::Latest, limit: u16::MAX };
     let bound = PAGE_REQUESTS_IN_FLIGHT_MAX as u32;
     (1..=bound + 1).for_each(|number| pair.client.read_history(RequestId(number), &read));
     let (mut bytes, mut asked) = (Vec::new(), Vec::new());
@@ -460,8 +460,10 @@ fn an_idle_connection_is_small() {
     let mut pair = live(Versions::ALL);
     pair.receive(1, "hi");
     pair.client.send(RequestId(1), &message(1, "hi"));
-    pair.client
-        .read_history(RequestId(2), &ReadHistory { with: user("bob"), from: HistoryFrom::Latest, limit: 9 });
+    pair.client.read_history(
+        RequestId(2),
+        &ReadHistory { with: user("bob").into(), from: HistoryFrom::Latest, limit: 9 },
+    );
     pair.settle();
     let inline = size_of::<iris_protocol::server::ServerConnection>();
     assert_eq!(pair.server.heap_bytes(), 0);

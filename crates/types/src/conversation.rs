@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::UserId;
+use crate::{GroupTitle, MessageId, UserId};
 
 /// A conversation's name: 16 bytes, opaque to clients, equal for all members.
 ///
@@ -25,10 +25,107 @@ impl ConversationId {
         // No name contains a zero byte, so the two cannot run into each other.
         hash.update(b"\0");
         hash.update(higher.as_bytes());
+        Self::of(hash)
+    }
+
+    /// The group that a user makes with a request: a repeated request names the same group, and nobody can make
+    /// one that has the name of another conversation.
+    #[must_use]
+    pub fn group(creator: &UserId, request: MessageId) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"iris group 1\0");
+        hash.update(creator.as_bytes());
+        hash.update(b"\0");
+        hash.update(request.to_bytes());
+        Self::of(hash)
+    }
+
+    fn of(hash: Sha256) -> Self {
         let digest = hash.finalize();
         let mut id = [0; 16];
         id.copy_from_slice(&digest[..16]);
         Self(id)
+    }
+}
+
+/// A conversation as somebody names it who asks for something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// The direct conversation with a user.
+    User(UserId),
+    Group(ConversationId),
+}
+
+impl Target {
+    /// The conversation, as `user` names it.
+    #[must_use]
+    pub fn conversation(&self, user: &UserId) -> ConversationId {
+        match self {
+            Self::User(other) => ConversationId::direct(user, other),
+            Self::Group(group) => *group,
+        }
+    }
+}
+
+impl From<UserId> for Target {
+    fn from(user: UserId) -> Self {
+        Self::User(user)
+    }
+}
+
+impl From<&UserId> for Target {
+    fn from(user: &UserId) -> Self {
+        Self::User(user.clone())
+    }
+}
+
+impl From<ConversationId> for Target {
+    fn from(group: ConversationId) -> Self {
+        Self::Group(group)
+    }
+}
+
+/// The other member's name, or the group's id.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Group(group) => group.fmt(f),
+        }
+    }
+}
+
+/// A conversation as it is shown to one of its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// The other member; oneself in a conversation with oneself.
+    User(UserId),
+    Group(GroupTitle),
+}
+
+impl Peer {
+    /// The other member of a direct conversation.
+    #[must_use]
+    pub const fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Group(_) => None,
+        }
+    }
+
+    /// How to name the conversation in a request.
+    #[must_use]
+    pub fn target(&self, conversation: ConversationId) -> Target {
+        match self {
+            Self::User(user) => Target::User(user.clone()),
+            Self::Group(_) => Target::Group(conversation),
+        }
+    }
+}
+
+impl From<UserId> for Peer {
+    fn from(user: UserId) -> Self {
+        Self::User(user)
     }
 }
 

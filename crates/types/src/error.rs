@@ -83,8 +83,20 @@ catalogue! {
     305 InvalidId "invalid_id" final,
     /// The cursor or acknowledgement lies ahead of the log.
     400 CursorAhead "cursor_ahead" final,
-    /// The user is not a member of the conversation.
+    /// The user is not a member of the group, or there is no such group.
     401 NotMember "not_member" final,
+    /// The group has as many members and invitations as a group may have.
+    402 GroupFull "group_full" final,
+    /// The user's role, or the group's policy, does not allow it.
+    403 NotAllowed "not_allowed" final,
+    /// The user that the request is about has no such place in the group.
+    404 UnknownMember "unknown_member" final,
+    /// The recipient does not take messages of this sender.
+    405 NotAccepted "not_accepted" final,
+    /// The user has no such conversation, or it has no such message.
+    406 UnknownConversation "unknown_conversation" final,
+    /// A group's title, description or policy breaks the rules.
+    407 InvalidGroup "invalid_group" final,
     /// The server has no room for this now: too much is waiting.
     500 Busy "busy" retry,
     /// The server's disk is nearly full: reads work, sends do not.
@@ -95,6 +107,8 @@ catalogue! {
     503 Draining "draining" retry,
     /// The storage cannot be reached or did not answer; whether a change happened is not known.
     504 Unavailable "unavailable" retry,
+    /// The user, or the address, does this more often than it may.
+    505 RateLimited "rate_limited" retry,
 }
 
 impl fmt::Display for ErrorCode {

@@ -22,6 +22,57 @@ pub const REVOKED_DEVICES_MAX: usize = 1_024;
 /// Milliseconds between two writes of a device's last login, if nothing else is written with it.
 pub const LAST_LOGIN_INTERVAL_MS: u64 = 60_000;
 
+// --- groups, receipts, presence ---------------------------------------------------------------------------
+
+/// Members and invitations of one group, unless an operator says less or more.
+pub const GROUP_MEMBERS_MAX: usize = 500;
+/// The most an operator may say: a roster is held in memory and written to in one decision.
+pub const GROUP_MEMBERS_HARD_MAX: usize = 2_000;
+/// Users a group remembers, those that left included, for what they may still read.
+pub const GROUP_ROSTER_MAX: usize = 10_000;
+/// Bytes of the rows of all of these.
+pub const GROUP_ROSTER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+/// Lines of conversations kept in memory for one user, if they need not be.
+pub const LINES_PER_USER_MAX: usize = 32;
+/// How often one user may join a group anew and keep the history of each time.
+pub const MEMBERSHIPS_MAX: usize = 32;
+/// Bytes of a group's title: a line on a small screen, also in scripts of three bytes a character.
+pub const TITLE_BYTES_MAX: usize = 100;
+/// Bytes of a group's description.
+pub const DESCRIPTION_BYTES_MAX: usize = 512;
+/// Bytes of a message that a list of conversations shows.
+pub const PREVIEW_BYTES_MAX: usize = 160;
+/// Runs of own messages behind a read mark that are told apart when unread ones are counted.
+pub const OWN_RANGES_MAX: usize = 16;
+/// Milliseconds in which a member's marks in one conversation become one.
+pub const RECEIPT_INTERVAL_MS: u64 = 250;
+/// Milliseconds between two receipts of one group to one author.
+pub const GROUP_RECEIPT_INTERVAL_MS: u64 = 1_000;
+/// Users that one connection watches.
+pub const WATCHED_MAX: usize = 256;
+/// Milliseconds until somebody who watches has to say so again; a crashed watcher is forgotten after that.
+pub const WATCH_LEASE_MS: u64 = 20_000;
+/// Watchers of one user who are told at once; more are told when they ask again.
+pub const WATCHERS_MAX: usize = 10_000;
+/// Questions for the presence of users that wait for their answers; more are refused with `busy`.
+pub const LOOKUPS_MAX: usize = 65_536;
+/// Milliseconds that such a question waits.
+pub const LOOKUP_MS_MAX: u64 = 2_000;
+/// Milliseconds in which a user's word that they write in a conversation is passed on once.
+pub const TYPING_INTERVAL_MS: u64 = 1_000;
+/// Milliseconds between two stored "last seen" of a user.
+pub const LAST_SEEN_INTERVAL_MS: u64 = 60_000;
+/// Milliseconds after which somebody who was writing and said nothing more has stopped.
+pub const TYPING_MS: u64 = 6_000;
+/// Milliseconds in which a connection may say [`TYPING_PER_PACE_MAX`] times that its user writes.
+pub const TYPING_PACE_MS: u64 = 1_000;
+/// More of them are dropped: they are not answered, so requests in flight do not bound them.
+pub const TYPING_PER_PACE_MAX: usize = 8;
+/// Bytes waiting in one connection's output beyond which it is not told who writes: the first to go under load.
+pub const TYPING_OUTPUT_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes waiting in one connection's output beyond which it is told only the latest of who is there.
+pub const PRESENCE_OUTPUT_BYTES_MAX: usize = 256 * 1_024;
+
 // --- protocol ---------------------------------------------------------------------------------------------
 
 /// Bytes of a frame's payload: what its two length bytes can say.
@@ -34,6 +85,8 @@ pub const TOKEN_BYTES_MAX: usize = 2_048;
 pub const BATCH_ITEMS_MAX: usize = 1_024;
 /// Entries in one page of a sync, of history or of the conversation list.
 pub const PAGE_ITEMS_MAX: usize = 256;
+/// Items in one page of the list of conversations: with titles and previews they fit a frame.
+pub const LIST_ITEMS_MAX: usize = 100;
 /// Bytes of bodies in one page, so that a page fits one frame.
 pub const PAGE_BYTES_MAX: usize = 48 * 1_024;
 /// Requests of one connection that wait for their answer; more are refused with `busy`.
@@ -272,8 +325,17 @@ pub const OUTBOX_SENDS_MAX: usize = 65_536;
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Bytes of the application's reference to a send.
 pub const REFERENCE_BYTES_MAX: usize = 1_024;
-/// Questions (history, conversations) of a device that wait for their answers.
+/// Questions and changes (history, conversations, groups) of a device that wait for their answers, and as many read
+/// marks that somebody waits for.
 pub const QUERIES_MAX: usize = 256;
+/// Conversations whose read mark a device has yet to tell: a screen of unread ones, read at once while offline.
+pub const READ_MARKS_MAX: usize = 1_024;
+/// Bytes of a group's history that a question holds while it looks for the begin of what was asked for.
+pub const HISTORY_HELD_BYTES_MAX: usize = 256 * 1_024;
+/// Members that a device shows as writing at once.
+pub const TYPING_SHOWN_MAX: usize = 1_024;
+/// Conversations that a device says to be writing in at once.
+pub const TYPING_TOLD_MAX: usize = 64;
 /// Entries given to the application and not taken; beyond it a device stops acknowledging, so the server stops
 /// pushing.
 pub const UNREPORTED_ENTRIES_MAX: usize = 4_096;
@@ -291,8 +353,9 @@ pub const DIRECTORY_ENTRY_BYTES_MAX: usize = REGISTER_BYTES_MAX - 1_024;
 pub const CLIENT_WINDOW: usize = 256;
 /// Calls of an application that wait for its client; further ones wait in their caller.
 pub const CLIENT_CALLS_MAX: usize = 256;
-/// Events about the connection that wait for an application that does not read; the oldest make room.
-pub const PASSING_EVENTS_MAX: usize = 256;
+/// Events about the connection, presence and typing that wait for an application that does not read; the oldest make
+/// room, those about presence and typing first. Twice what a full list of watched users tells at once.
+pub const PASSING_EVENTS_MAX: usize = 512;
 /// Bytes of pages that a client's database may keep in memory.
 pub const CLIENT_CACHE_BYTES: usize = 8 * 1_024 * 1_024;
 /// Bytes that a client reads at once.

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::Timestamp;
-use crate::limits::BODY_BYTES_MAX;
+use crate::limits::{BODY_BYTES_MAX, PREVIEW_BYTES_MAX};
 
 /// The sender's name for a message: a UUID version 7 (RFC 9562 section 5.7), minted at the first attempt and
 /// kept for every retry.
@@ -75,6 +75,8 @@ impl fmt::Debug for MessageId {
 pub struct BodyKind(pub u8);
 
 impl BodyKind {
+    /// A [`crate::Change`] of a group: only the server writes it.
+    pub const CHANGE: Self = Self(0);
     /// UTF-8 text.
     pub const TEXT: Self = Self(1);
 }
@@ -115,6 +117,11 @@ impl Body {
         Ok(Self { kind, bytes })
     }
 
+    /// The encoded form of a [`crate::Change`].
+    pub(crate) const fn of_change(bytes: Bytes) -> Self {
+        Self { kind: BodyKind::CHANGE, bytes }
+    }
+
     #[must_use]
     pub const fn kind(&self) -> BodyKind {
         self.kind
@@ -123,6 +130,19 @@ impl Body {
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// What a list shows of it: see [`crate::Preview`].
+    #[must_use]
+    pub fn preview(&self) -> Bytes {
+        match self.kind {
+            BodyKind::CHANGE if self.bytes.len() <= PREVIEW_BYTES_MAX => self.bytes.clone(),
+            BodyKind::TEXT => {
+                let text = self.as_text().unwrap_or_default();
+                self.bytes.slice(..text.floor_char_boundary(PREVIEW_BYTES_MAX))
+            }
+            _ => Bytes::new(),
+        }
     }
 
     /// The text, when it is one.

@@ -3,7 +3,7 @@
 //! The functions here are persisted facts: a deployment's data lies where they said, so their golden vectors
 //! must never change.
 
-use crate::{UserId, VnodeId};
+use crate::{ConversationId, Target, UserId, VnodeId};
 
 /// Jump consistent hash (Lamping and Veach, 2014): a bucket in `0..buckets` for a key; growing from n to n+1
 /// buckets moves about 1/(n+1) of the keys.
@@ -65,6 +65,22 @@ impl VnodeCount {
     #[must_use]
     pub fn of_direct(self, one: &UserId, other: &UserId) -> VnodeId {
         self.of_user(if one <= other { one } else { other })
+    }
+
+    /// The vnode that holds a group.
+    #[must_use]
+    pub fn of_group(self, group: ConversationId) -> VnodeId {
+        let bucket = jump_hash(name_hash(&group.0), self.0);
+        VnodeId(u16::try_from(bucket).unwrap_or(0))
+    }
+
+    /// The vnode that holds a conversation, as `user` names it.
+    #[must_use]
+    pub fn of_target(self, user: &UserId, target: &Target) -> VnodeId {
+        match target {
+            Target::User(other) => self.of_direct(user, other),
+            Target::Group(group) => self.of_group(*group),
+        }
     }
 }
 

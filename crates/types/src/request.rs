@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::limits::NONCE_BYTES;
 use crate::{
-    Body, ConversationId, ConversationSummary, DeviceId, DeviceLabel, DeviceSummary, HistoryEntry,
-    InboxEntry, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
+    Body, ChangeGroup, ConversationId, ConversationSummary, CreateGroup, DeviceId, DeviceLabel,
+    DeviceSummary, Flags, GroupSummary, HistoryEntry, InboxEntry, MessageId, Offset, Presence, ReceiptPage,
+    Refusal, RosterPage, Seq, Settings, SettingsChange, Target, Timestamp, UserId, Watched,
 };
 
 /// Address of a live connection at its edge. The generation tells a slot's later tenants apart.
@@ -61,23 +62,46 @@ pub enum Request {
     ListDevices,
     RenameDevice(RenameDevice),
     RevokeDevice(RevokeDevice),
+    CreateGroup(CreateGroup),
+    ChangeGroup(ChangeGroup),
+    /// Asks what a group is.
+    ReadGroup {
+        group: ConversationId,
+    },
+    ReadRoster(ReadRoster),
+    MarkRead(MarkRead),
+    ReadReceipts(ReadReceipts),
+    SetFlags(SetFlags),
+    BlockUser(BlockUser),
+    /// Asks for the user's settings.
+    ReadSettings,
+    ChangeSettings(SettingsChange),
+    /// Replaces what the connection watches; each is told at once, and whenever it changes.
+    Watch(Vec<Watched>),
+    /// Asks once.
+    ReadPresence(Vec<Watched>),
+    /// Not answered.
+    Typing {
+        target: Target,
+        on: bool,
+    },
 }
 
-/// A direct message.
+/// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendMessage {
     pub id: MessageId,
-    pub to: UserId,
+    pub to: Target,
     /// The device's previous send in this conversation, if that is not settled yet: this one is refused until
     /// that one is committed, so that a refusal cannot let the second overtake the first.
     pub previous: Option<MessageId>,
     pub body: Body,
 }
 
-/// A page of the direct conversation with `with`. Entries come ascending by `seq`.
+/// A page of a conversation. Entries come ascending by `seq`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadHistory {
-    pub with: UserId,
+    pub with: Target,
     pub from: HistoryFrom,
     /// At least 1; the server may answer with fewer entries than asked for.
     pub limit: u16,
@@ -114,6 +138,45 @@ pub struct RevokeDevice {
     pub device: DeviceId,
 }
 
+/// A page of a group's members and invitations, ascending by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRoster {
+    pub group: ConversationId,
+    pub after: Option<UserId>,
+    pub limit: u16,
+}
+
+/// Says that the user has read a conversation up to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkRead {
+    pub target: Target,
+    pub up_to: Seq,
+}
+
+/// Asks who has a message, and who has read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadReceipts {
+    pub target: Target,
+    pub seq: Seq,
+    pub after: Option<UserId>,
+    pub limit: u16,
+}
+
+/// Sets the bits of `mask` on a conversation of the user as in `values`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetFlags {
+    pub target: Target,
+    pub mask: Flags,
+    pub values: Flags,
+}
+
+/// Takes no more messages of a user, or does so again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockUser {
+    pub user: UserId,
+    pub on: bool,
+}
+
 /// The answer to a login or a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -126,6 +189,12 @@ pub enum Answer {
     Devices(Vec<DeviceSummary>),
     /// What was asked for is done, and durable.
     Done,
+    Group(GroupSummary),
+    Roster(RosterPage),
+    Receipts(ReceiptPage),
+    Settings(Settings),
+    /// In the order asked for.
+    Presence(Vec<Presence>),
     /// Carries the server's time, for the refusals that need it.
     Refused {
         refusal: Refusal,
@@ -172,7 +241,7 @@ pub struct InboxPage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPage {
     pub conversation: ConversationId,
-    /// Ascending by `seq`, without gaps.
+    /// Ascending by `seq`; without gaps, but for the time that the user was not in a group.
     pub entries: Vec<HistoryEntry>,
     /// Whether there are more in the direction asked for.
     pub more: bool,

@@ -1,11 +1,11 @@
-//! Names of users and devices, and what people call a device.
+//! Names of users and devices.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::Timestamp;
-use crate::limits::{LABEL_BYTES_MAX, NAME_BYTES_MAX};
+use crate::limits::NAME_BYTES_MAX;
+use crate::{DeviceLabel, Timestamp};
 
 /// Why a text is not a name. Names the rule, never the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,64 +101,6 @@ name! {
     DeviceId
 }
 
-/// What people see of a device: 1 to 64 bytes of UTF-8 without control characters. Its name, a [`DeviceId`], is
-/// what it logs in with and never changes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DeviceLabel(Arc<str>);
-
-/// Why a text is not a label. Names the rule, never the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidLabel {
-    #[error("a label has 1 to {LABEL_BYTES_MAX} bytes, this one has {0}")]
-    Length(usize),
-    #[error("a label is not UTF-8 from byte {at} on")]
-    NotUtf8 { at: usize },
-    #[error("byte {at} begins a control character")]
-    Control { at: usize },
-}
-
-impl DeviceLabel {
-    /// # Errors
-    /// [`InvalidLabel`] when the text is empty, too long, or has a control character.
-    pub fn new(text: &str) -> Result<Self, InvalidLabel> {
-        if text.is_empty() || text.len() > LABEL_BYTES_MAX {
-            return Err(InvalidLabel::Length(text.len()));
-        }
-        match text.char_indices().find(|(_, char)| char.is_control()) {
-            Some((at, _)) => Err(InvalidLabel::Control { at }),
-            None => Ok(Self(Arc::from(text))),
-        }
-    }
-
-    /// The same from bytes, as they come from a frame or a row.
-    ///
-    /// # Errors
-    /// [`InvalidLabel`] as in [`Self::new`], and for bytes that are not UTF-8.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidLabel> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::new(text),
-            Err(error) => Err(InvalidLabel::NotUtf8 { at: error.valid_up_to() }),
-        }
-    }
-
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-/// Shows the length, never the text: it is what a person wrote.
-impl fmt::Debug for DeviceLabel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DeviceLabel({} bytes)", self.0.len())
-    }
-}
-
 /// One line of a user's list of devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceSummary {
@@ -188,21 +130,5 @@ mod tests {
             assert_eq!(UserId::new(bad), Err(InvalidName::Byte { at }));
         }
         assert_eq!(DeviceId::from_bytes(b"ab\xff"), Err(InvalidName::Byte { at: 2 }));
-    }
-    #[test]
-    fn a_label_is_text_within_bounds_and_never_shown_in_logs() {
-        for good in ["a", "Alice's phone 📱", "Büro", &"x".repeat(64)] {
-            assert_eq!(DeviceLabel::new(good).map(|label| label.as_str().to_owned()), Ok(good.to_owned()));
-        }
-        let check = |bytes: &[u8]| DeviceLabel::from_bytes(bytes).err();
-        assert_eq!(check(b""), Some(InvalidLabel::Length(0)));
-        assert_eq!(check(&[b'x'; 65]), Some(InvalidLabel::Length(65)));
-        assert_eq!(check(b"ab\xff"), Some(InvalidLabel::NotUtf8 { at: 2 }));
-        for control in ["\0", "\n", "\u{1b}", "\u{7f}", "\u{9b}"] {
-            let text = format!("ab{control}");
-            assert_eq!(check(text.as_bytes()), Some(InvalidLabel::Control { at: 2 }), "{text:?}");
-        }
-        let shown = DeviceLabel::new("secret").map(|label| format!("{label:?}"));
-        assert_eq!(shown.as_deref(), Ok("DeviceLabel(6 bytes)"));
     }
 }

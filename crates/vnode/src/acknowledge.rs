@@ -1,11 +1,10 @@
 //! A device says how far it is: "delivered" is a cursor.
 
-use iris_types::{DeviceId, ErrorCode, Offset, Timestamp, UserId};
+use iris_types::{DeviceId, ErrorCode, Offset};
 
-use crate::events::Event;
-use crate::{Inbox, Stamp, attach};
+use crate::Inbox;
 
-/// Notes an acknowledgement; [`move_cursors`] decides it later, together with others. Whether it was news: a
+/// Notes an acknowledgement; [`move_cursors`] takes it up later, together with others. Whether it was news: a
 /// cursor never moves back.
 ///
 /// # Errors
@@ -22,13 +21,13 @@ pub fn note(inbox: &mut Inbox, device: &DeviceId, up_to: Offset) -> Result<bool,
     Ok(is_news)
 }
 
-/// Decides what was noted. `None` when there is nothing.
-pub fn move_cursors(inbox: &mut Inbox, user: &UserId, now: Timestamp, stamp: Stamp) -> Option<Event> {
-    let devices = inbox.devices.as_mut()?;
+/// Moves the cursors to what was noted. Whether one has moved: then [`crate::attach::change`] is to be committed.
+pub fn move_cursors(inbox: &mut Inbox) -> bool {
+    let Some(devices) = inbox.devices.as_mut() else { return false };
     let mut has_moved = false;
     for device in &mut devices.list {
         has_moved |= device.acknowledged > device.cursor;
         device.cursor = device.cursor.max(device.acknowledged);
     }
-    has_moved.then(|| attach::change(inbox, user, now, stamp))
+    has_moved
 }

@@ -58,8 +58,16 @@ pub fn decide(
             device.last_login = now;
         }
     }
+    devices.last_seen = devices.last_seen.max(now);
     let event = is_due.then(|| change(inbox, &login.user, now, stamp));
     Ok(Accepted { event, waits, cursor })
+}
+
+/// The event that writes down that a user was there.
+pub fn seen(inbox: &mut Inbox, user: &UserId, now: Timestamp, stamp: Stamp) -> Event {
+    let devices = inbox.devices.get_or_insert_default();
+    devices.last_seen = devices.last_seen.max(now);
+    change(inbox, user, now, stamp)
 }
 
 /// Why a login cannot be taken while nothing can be written; `None`: it need not wait for a write, or is refused

@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, Bytes};
 use iris_types::{
-    Body, BodyKind, ConversationId, DeviceId, DeviceLabel, Epoch, MessageId, Offset, Position, Seq,
-    Timestamp, UserId, VnodeId,
+    Body, BodyKind, ConversationId, DeviceId, DeviceLabel, Epoch, GroupTitle, MessageId, Offset, Peer,
+    Position, Seq, Timestamp, UserId, VnodeId,
 };
 
 /// Stored bytes break their layout. Says where in the layout, never what they hold.
@@ -125,6 +125,15 @@ impl Reader {
     }
 
     /// `None` is a length of zero.
+    pub fn optional_user(&mut self) -> Result<Option<UserId>, Malformed> {
+        let name = self.name()?;
+        if name.is_empty() {
+            return Ok(None);
+        }
+        UserId::from_bytes(&name).map(Some).map_err(|_| self.malformed())
+    }
+
+    /// `None` is a length of zero.
     pub fn optional_device(&mut self) -> Result<Option<DeviceId>, Malformed> {
         let name = self.name()?;
         if name.is_empty() {
@@ -142,6 +151,45 @@ impl Reader {
         DeviceLabel::from_bytes(&label).map(Some).map_err(|_| self.malformed())
     }
 
+    pub fn title(&mut self) -> Result<GroupTitle, Malformed> {
+        GroupTitle::from_bytes(&self.name()?).map_err(|_| self.malformed())
+    }
+
+    /// A name, or a zero byte and a title.
+    pub fn peer(&mut self) -> Result<Peer, Malformed> {
+        let name = self.name()?;
+        if name.is_empty() {
+            return self.title().map(Peer::Group);
+        }
+        UserId::from_bytes(&name).map(Peer::User).map_err(|_| self.malformed())
+    }
+
+    /// A byte, 0 or 1.
+    pub fn flag(&mut self) -> Result<bool, Malformed> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    /// Seven bits a byte, the lowest first, the highest bit of a byte says that there are more (LEB128).
+    pub fn varint(&mut self) -> Result<u64, Malformed> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            let part = u64::from(byte & 0x7f);
+            if shift == 63 && part > 1 {
+                break;
+            }
+            value |= part << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(self.malformed())
+    }
+
     /// Kind and all the bytes that are left.
     pub fn rest_as_body(&mut self) -> Result<Body, Malformed> {
         let kind = BodyKind(self.u8()?);
@@ -150,10 +198,30 @@ impl Reader {
     }
 }
 
-/// A length byte and the name; names and labels have at most 64 bytes.
+/// A length byte and the name; names and labels have at most 64 bytes, titles 100.
 pub fn put_name(into: &mut impl BufMut, name: &[u8]) {
     into.put_u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
     into.put_slice(name);
+}
+
+/// A name, or a zero byte and a title.
+pub fn put_peer(into: &mut impl BufMut, peer: &Peer) {
+    match peer {
+        Peer::User(user) => put_name(into, user.as_bytes()),
+        Peer::Group(title) => {
+            into.put_u8(0);
+            put_name(into, title.as_bytes());
+        }
+    }
+}
+
+/// Seven bits a byte, the lowest first.
+pub fn put_varint(into: &mut impl BufMut, mut value: u64) {
+    while value >= 0x80 {
+        into.put_u8((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    into.put_u8(value as u8);
 }
 
 /// Kind and bytes, to the end.

@@ -1,6 +1,6 @@
 //! A user's devices, their cursors, and what was revoked.
 //!
-//! Layout of the row (`d`, user): revoked-before 8 (ms); number of devices 1, each: name (1 + n), label (1 + n; 0:
+//! Layout of the row (`d`, user): revoked-before 8 (ms); given 8; last-seen 8 (ms); number of devices 1, each: name (1 + n), label (1 + n; 0:
 //! none), registered-at 8 (ms), last-login 8 (ms), cursor 8; number of revoked tokens 2, each: id 16, expires-at 8
 //! (ms); number of nonces 2, each: nonce 16, time 8 (ms). Revoked devices are in [`crate::RevokedDevices`].
 
@@ -15,6 +15,10 @@ use crate::codec::{Malformed, Reader, put_name};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Devices {
     pub list: Vec<Device>,
+    /// Entries up to here are known to their conversations as delivered: the furthest cursor, a little later.
+    pub given: Offset,
+    /// When a device of the user was last there, as far as it was written down.
+    pub last_seen: Timestamp,
     /// Tokens dated up to here are refused; 0: none.
     pub revoked_before: Timestamp,
     /// Tokens refused one by one, until they would have expired anyway.
@@ -49,6 +53,12 @@ impl Devices {
         self.list.iter_mut().find(|device| device.name == *name)
     }
 
+    /// What at least one device has acknowledged.
+    #[must_use]
+    pub fn furthest(&self) -> Offset {
+        self.list.iter().map(|device| device.cursor).max().unwrap_or_default()
+    }
+
     #[must_use]
     pub fn is_revoked(&self, token: &TokenFacts) -> bool {
         token.issued_at <= self.revoked_before && self.revoked_before > Timestamp(0)
@@ -65,6 +75,8 @@ impl Devices {
     pub fn encode(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(16 + self.bytes());
         bytes.put_u64(self.revoked_before.0);
+        bytes.put_u64(self.given.0);
+        bytes.put_u64(self.last_seen.0);
         bytes.put_u8(u8::try_from(self.list.len()).unwrap_or(u8::MAX));
         for device in &self.list {
             put_name(&mut bytes, device.name.as_bytes());
@@ -83,6 +95,7 @@ impl Devices {
     pub fn decode(bytes: Bytes) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes, "devices row");
         let revoked_before = reader.timestamp()?;
+        let (given, last_seen) = (reader.offset()?, reader.timestamp()?);
         let mut list = Vec::new();
         for _ in 0..reader.u8()? {
             let (name, label) = (reader.device()?, reader.optional_label()?);
@@ -92,7 +105,7 @@ impl Devices {
         }
         let (revoked, nonces_ahead) = (read_dated(&mut reader)?, read_dated(&mut reader)?);
         reader.end()?;
-        Ok(Self { list, revoked_before, revoked, nonces_ahead })
+        Ok(Self { list, given, last_seen, revoked_before, revoked, nonces_ahead })
     }
 
     /// Bytes of memory, roughly.

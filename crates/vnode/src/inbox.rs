@@ -1,6 +1,6 @@
 //! A user in memory: the inbox's ends and the devices.
 
-use iris_types::{DeviceId, ErrorCode, Offset};
+use iris_types::{DeviceId, ErrorCode, Offset, Settings};
 
 use crate::{Devices, RevokedDevices, Stamp};
 
@@ -17,6 +17,7 @@ pub struct Inbox {
     pub devices: Option<Box<Devices>>,
     /// `None` for nearly everybody.
     pub revoked: Option<Box<RevokedDevices>>,
+    pub settings: Settings,
     /// Chunk of the last event of any kind.
     pub touched: Stamp,
     /// Chunk of the last event that changed [`Self::devices`] or [`Self::revoked`].
@@ -39,14 +40,17 @@ impl Inbox {
         if is_revoked { Err(ErrorCode::DeviceRevoked) } else { Ok(()) }
     }
 
-    /// Entries up to here need not enter a run: every registered device, and there is one, has them for sure.
+    /// Entries up to here need not enter a run: every registered device, and there is one, has them for sure, and their
+    /// conversations know it.
     #[must_use]
     pub fn elidable(&self, committed: Stamp) -> Option<Offset> {
         if self.devices_touched > committed {
             return None;
         }
-        let cursors = self.devices.as_ref()?.list.iter().map(|device| device.cursor);
-        cursors.min().filter(|cursor| *cursor > self.trimmed)
+        let devices = self.devices.as_ref()?;
+        let cursors = devices.list.iter().map(|device| device.cursor);
+        // Receipts are given out of the entries.
+        cursors.min().map(|cursor| cursor.min(devices.given)).filter(|cursor| *cursor > self.trimmed)
     }
 
     /// Bytes of memory, roughly.

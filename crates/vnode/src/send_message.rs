@@ -7,8 +7,8 @@ use iris_types::{Body, ErrorCode, MessageId, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::Stamp;
-use crate::conversation::{Conversation, Recent, Side};
-use crate::events::MessageEvent;
+use crate::conversation::{Author, Conversation, Recent};
+use crate::events::{MessageEvent, Written};
 use crate::rows::First;
 
 /// What is known of the ids that a send names, from committed rows. Uncommitted sends the conversation knows.
@@ -37,15 +37,14 @@ pub enum Decision {
 
 /// Whether the predecessor has to be looked up in committed rows: memory does not know it.
 #[must_use]
-pub fn needs_previous(conversation: &Conversation, side: Side, previous: MessageId) -> bool {
-    let last = conversation.last_ids[usize::from(side.number())];
-    last != Some(previous) && conversation.recent_of(previous, side).is_none()
+pub fn needs_previous(conversation: &Conversation, author: &Author, previous: MessageId) -> bool {
+    conversation.last_id(author) != Some(previous) && conversation.recent_of(previous, author).is_none()
 }
 
-/// Decides a send by the member on `side`; `stamp` is that of the chunk now gathered.
+/// Decides a send; `stamp` is that of the chunk now gathered.
 pub fn decide(
     conversation: &mut Conversation,
-    side: Side,
+    author: &Author,
     send: &SendMessage,
     lookups: Lookups,
     now: Timestamp,
@@ -53,21 +52,24 @@ pub fn decide(
 ) -> Decision {
     let hash = body_hash(&send.body);
     // Before any other rule: a retry gets the first answer whatever has changed since.
-    if let Some((first, after)) = first_of(conversation, side, send.id, lookups.first) {
-        return repeat(conversation, send.id, first, hash, after);
+    if let Some((first, after)) = first_of(conversation, author, send.id, lookups.first) {
+        return match repeat(conversation, send.id, first, hash) {
+            Ok(sent) => Decision::Duplicate { sent, after: waits_for(after) },
+            Err(code) => Decision::Refused { code, after: waits_for(after) },
+        };
     }
     let checked = check_id(send.id, now, lookups)
         .and_then(|()| check_device(lookups))
-        .and_then(|()| check_previous(conversation, side, send, lookups));
-    if let Err(code) = checked {
-        return Decision::Refused { code, after: conversation.touched };
-    }
-    match conversation.last.next() {
-        Some(seq) => {
+        .and_then(|()| conversation.may_write(author))
+        .and_then(|written| check_previous(conversation, author, send, lookups).map(|()| written))
+        .and_then(|written| Ok((written, conversation.last.next().ok_or(ErrorCode::Unavailable)?)));
+    match checked {
+        Ok((written, seq)) => {
             let first = First { seq, sent_at: now, hash };
-            append(conversation, side, send, first, stamp)
+            let (event, sent) = append(conversation, written, send.id, &send.body, first, stamp);
+            Decision::New { event, sent }
         }
-        None => Decision::Refused { code: ErrorCode::Unavailable, after: conversation.touched },
+        Err(code) => Decision::Refused { code, after: conversation.touched },
     }
 }
 
@@ -83,33 +85,35 @@ pub fn body_hash(body: &Body) -> [u8; 16] {
     short
 }
 
-fn first_of(
+pub(crate) fn first_of(
     conversation: &Conversation,
-    side: Side,
+    author: &Author,
     id: MessageId,
     stored: Option<First>,
 ) -> Option<(First, Stamp)> {
-    let recent = conversation.recent_of(id, side).map(|recent| (recent.first, recent.stamp));
+    let recent = conversation.recent_of(id, author).map(|recent| (recent.first, recent.stamp));
     recent.or(stored.map(|first| (first, Stamp::default())))
 }
 
-fn repeat(
+pub(crate) fn waits_for(after: Stamp) -> Stamp {
+    if is_planted(Bug::DuplicateAckBeforeCommit) { Stamp::default() } else { after }
+}
+
+/// The first answer again.
+pub(crate) fn repeat(
     conversation: &Conversation,
     id: MessageId,
     first: First,
     hash: [u8; 16],
-    after: Stamp,
-) -> Decision {
-    let after = if is_planted(Bug::DuplicateAckBeforeCommit) { Stamp::default() } else { after };
+) -> Result<Sent, ErrorCode> {
     if first.hash != hash {
-        return Decision::Refused { code: ErrorCode::IdConflict, after };
+        return Err(ErrorCode::IdConflict);
     }
     let (seq, sent_at) = (first.seq, first.sent_at);
-    let sent = Sent { id, conversation: conversation.id, seq, sent_at, offset: None };
-    Decision::Duplicate { sent, after }
+    Ok(Sent { id, conversation: conversation.id, seq, sent_at, offset: None })
 }
 
-fn check_id(id: MessageId, now: Timestamp, lookups: Lookups) -> Result<(), ErrorCode> {
+pub(crate) fn check_id(id: MessageId, now: Timestamp, lookups: Lookups) -> Result<(), ErrorCode> {
     let is_old = now.millis_since(id.timestamp()) > DEDUP_WINDOW_MS;
     if is_old || id.timestamp() < lookups.forgotten {
         Err(ErrorCode::IdTooOld)
@@ -121,45 +125,38 @@ fn check_id(id: MessageId, now: Timestamp, lookups: Lookups) -> Result<(), Error
 }
 
 /// Behind the window of ids: of an older one nobody knows whether it was taken before.
-const fn check_device(lookups: Lookups) -> Result<(), ErrorCode> {
+pub(crate) const fn check_device(lookups: Lookups) -> Result<(), ErrorCode> {
     if lookups.is_ended { Err(ErrorCode::DeviceRevoked) } else { Ok(()) }
 }
 
 fn check_previous(
     conversation: &Conversation,
-    side: Side,
+    author: &Author,
     send: &SendMessage,
     lookups: Lookups,
 ) -> Result<(), ErrorCode> {
     let Some(previous) = send.previous else { return Ok(()) };
     // Decided is enough: chunks commit in order, so this one never without that one.
-    let is_settled = lookups.previous || !needs_previous(conversation, side, previous);
+    let is_settled = lookups.previous || !needs_previous(conversation, author, previous);
     if is_settled || is_planted(Bug::PredecessorIgnored) { Ok(()) } else { Err(ErrorCode::OutOfOrder) }
 }
 
-fn append(
+/// Gives a message its seq.
+pub(crate) fn append(
     conversation: &mut Conversation,
-    side: Side,
-    send: &SendMessage,
+    written: Written,
+    id: MessageId,
+    body: &Body,
     first: First,
     stamp: Stamp,
-) -> Decision {
+) -> (MessageEvent, Sent) {
+    let author = written.author();
     conversation.last = first.seq;
     conversation.touched = stamp;
-    conversation.recent.push_back(Recent { id: send.id, side, first, stamp });
-    conversation.last_ids[usize::from(side.number())] = Some(send.id);
+    conversation.set_last_id(&author, id);
+    conversation.recent.push_back(Recent { id, author, first, stamp });
     let First { seq, sent_at, hash } = first;
-    let sent = Sent { id: send.id, conversation: conversation.id, seq, sent_at, offset: None };
-    let event = MessageEvent {
-        conversation: conversation.id,
-        lower: conversation.lower.clone(),
-        higher: conversation.higher.clone(),
-        side,
-        seq,
-        id: send.id,
-        sent_at,
-        hash,
-        body: send.body.clone(),
-    };
-    Decision::New { event, sent }
+    let sent = Sent { id, conversation: conversation.id, seq, sent_at, offset: None };
+    let body = body.clone();
+    (MessageEvent { conversation: conversation.id, written, seq, id, sent_at, hash, body }, sent)
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use iris_types::{ErrorCode, Monotonic, Offset, Refusal};
-use iris_vnode::{Stamp, acknowledge};
+use iris_vnode::{Stamp, acknowledge, attach};
 
 use crate::state::Caller;
 use crate::worker::Worker;
@@ -36,7 +36,7 @@ impl Worker {
         }
     }
 
-    fn note(&mut self, slot: u32) {
+    pub(crate) fn note(&mut self, slot: u32) {
         let Some(user) = self.users.get_mut(slot) else { return };
         if !std::mem::replace(&mut user.has_noted, true) {
             self.noted.0.push_back((self.mono, slot));
@@ -67,17 +67,23 @@ impl Worker {
         }
     }
 
+    /// Moves cursors, and gives the receipts that follow from them, in one chunk.
     fn move_cursors(&mut self, slot: u32) {
         let (now, stamp) = (self.now, self.log.stamp(&self.config.limits));
         let Some(user) = self.users.get_mut(slot) else { return };
         user.has_noted = false;
         let (vnode, name) = (user.vnode, user.user.clone());
         let Some(inbox) = user.inbox.as_mut() else { return };
-        if let Some(event) = acknowledge::move_cursors(inbox, &name, now, stamp) {
-            self.commit(vnode, event, None);
-            if let Some(hosted) = self.hosted_mut(vnode) {
-                hosted.moved.insert(slot);
-            }
+        let has_moved = acknowledge::move_cursors(inbox);
+        let has_given = self.give_receipts(slot, stamp);
+        if !has_moved && !has_given {
+            return;
+        }
+        let Some(inbox) = self.users.get_mut(slot).and_then(|user| user.inbox.as_mut()) else { return };
+        let event = attach::seen(inbox, &name, now, stamp);
+        self.commit(vnode, event, None);
+        if let Some(hosted) = self.hosted_mut(vnode) {
+            hosted.moved.insert(slot);
         }
     }
 }

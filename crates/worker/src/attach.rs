@@ -1,5 +1,6 @@
 //! Logins and the end of connections.
 
+use iris_types::limits::LAST_SEEN_INTERVAL_MS;
 use iris_types::request::{Login, RequestId, SessionId};
 use iris_types::{ErrorCode, Refusal, UserId};
 use iris_vnode::{Stamp, attach};
@@ -35,8 +36,37 @@ impl Worker {
         let Some(slot) = self.user_slot_mut(user) else { return };
         let before = slot.sessions.len();
         slot.sessions.retain(|other| other.id != session);
+        slot.end_watching(session);
         let after = slot.sessions.len();
         self.count_sessions(before, after);
+        self.noticed(user, before, after);
+    }
+
+    /// The number of a user's connections has changed: those who watch are told when the user has come or is gone, and
+    /// when that was is written down, unless something of the last minute is.
+    pub(crate) fn noticed(&mut self, user: &UserId, before: usize, after: usize) {
+        if (before == 0) == (after == 0) {
+            return;
+        }
+        let now = self.now;
+        let Some(slot) = self.user_index.get(user).copied() else { return };
+        if after == 0
+            && let Some(state) = self.users.get_mut(slot)
+        {
+            state.seen = now;
+            let vnode = state.vnode;
+            let stored =
+                state.inbox.as_ref().and_then(|inbox| inbox.devices.as_ref()).map(|one| one.last_seen);
+            let is_due = stored.is_some_and(|stored| now.millis_since(stored) >= LAST_SEEN_INTERVAL_MS);
+            if is_due && !self.is_full && self.is_serving() {
+                let stamp = self.log.stamp(&self.config.limits);
+                if let Some(inbox) = self.users.get_mut(slot).and_then(|state| state.inbox.as_mut()) {
+                    let event = attach::seen(inbox, user, now, stamp);
+                    self.commit(vnode, event, None);
+                }
+            }
+        }
+        self.tell_watchers(slot);
     }
 
     pub(crate) fn run_attach(&mut self, slot: u32, session: SessionId, login: Login) {

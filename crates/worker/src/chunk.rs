@@ -117,6 +117,11 @@ impl OwnLog {
         stamp
     }
 
+    /// The stamp of the decision that is being made.
+    pub(crate) fn stamp_of_open(&self) -> Stamp {
+        self.gathered.back().map_or(Stamp::default(), |chunk| chunk.stamp)
+    }
+
     /// Whether so much waits for its commit that nothing more should be decided.
     pub(crate) fn is_full(&self, limits: &WorkerLimits) -> bool {
         self.gathered_bytes >= limits.gathered_bytes_max
@@ -169,7 +174,7 @@ impl OwnLog {
 
 impl Worker {
     /// Commits an event with the chunk of the decision that is being made.
-    pub(crate) fn commit(&mut self, vnode: VnodeId, event: Event, mark: Option<Mark>) {
+    pub(crate) fn commit(&mut self, vnode: VnodeId, event: Event, marks: impl IntoIterator<Item = Mark>) {
         let Some(epoch) = self.hosted(vnode).map(|hosted| hosted.epoch) else { return };
         let mono = self.mono;
         let Some(chunk) = self.log.gathered.back_mut() else { return };
@@ -177,7 +182,7 @@ impl Worker {
         chunk.writer.push(vnode, epoch, &event);
         self.log.gathered_bytes += chunk.writer.len() - before;
         chunk.rest.events.push((vnode, event));
-        chunk.rest.marks.extend(mark);
+        chunk.rest.marks.extend(marks);
         self.log.since.get_or_insert(mono);
     }
 

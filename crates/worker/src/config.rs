@@ -3,7 +3,7 @@
 use iris_types::VnodeId;
 use iris_types::limits::{
     CHUNK_BYTES_MAX, DIRTY_BYTES_MAX, EXPIRY_CAUTION_MS, FLUSH_BYTES, FLUSH_INTERVAL_MS, GATHERED_BYTES_MAX,
-    LOG_TAIL_BYTES_MAX, STATE_CACHE_BYTES,
+    GROUP_MEMBERS_MAX, LOG_TAIL_BYTES_MAX, STATE_CACHE_BYTES,
 };
 use iris_types::placement::VnodeCount;
 
@@ -75,6 +75,8 @@ pub struct WorkerLimits {
     /// Whether a send waits until its recipient's state is loaded, so that it needs no forward on this worker.
     /// Without it a cold recipient's message goes through the stream.
     pub waits_for_recipient: bool,
+    /// Members and invitations of one group.
+    pub group_members_max: usize,
     /// Milliseconds over which the acknowledgements of one device are gathered into one event.
     pub acknowledge_interval_ms: u64,
     /// Milliseconds after the clock jumped ahead in which nothing expires; after a start at most
@@ -96,6 +98,7 @@ impl Default for WorkerLimits {
             waiting_max: 65_536,
             stream_backlog_max: 4_096,
             waits_for_recipient: true,
+            group_members_max: GROUP_MEMBERS_MAX,
             acknowledge_interval_ms: 250,
             expiry_caution_ms: EXPIRY_CAUTION_MS,
         }

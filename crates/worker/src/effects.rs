@@ -113,10 +113,14 @@ impl Worker {
         let before = slot.sessions.len();
         let replaced = slot.sessions.iter().position(|other| other.device == session.device);
         let replaced = replaced.map(|place| slot.sessions.swap_remove(place).id);
+        if let Some(replaced) = replaced {
+            slot.end_watching(replaced);
+        }
         let id = session.id;
         slot.sessions.push(session);
         let after = slot.sessions.len();
         self.count_sessions(before, after);
+        self.noticed(user, before, after);
         if let Some(session) = replaced.filter(|replaced| *replaced != id) {
             self.say(Output::Close { session, code: ErrorCode::Replaced });
         }
@@ -144,6 +148,7 @@ impl Worker {
         slot.sessions = kept;
         let gone: Vec<Session> = gone;
         self.count_sessions(before, before - gone.len());
+        self.noticed(user, before, before - gone.len());
         for session in gone {
             self.say(Output::Close { session: session.id, code: ErrorCode::TokenRevoked });
         }

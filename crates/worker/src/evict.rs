@@ -82,11 +82,15 @@ impl Worker {
     fn pass_user(&mut self) {
         let slot = self.hands.user;
         self.hands.user = following(slot, self.users.span());
-        let committed = self.log.committed;
+        let (committed, mono) = (self.log.committed, self.mono);
         let Some(user) = self.users.get_mut(slot) else { return };
+        user.watchers.retain(|_, until| *until > mono);
         let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
-        let is_needed =
-            user.pins > 0 || user.has_noted || !user.sessions.is_empty() || !user.waiters.is_empty();
+        let is_needed = user.pins > 0
+            || user.has_noted
+            || !user.sessions.is_empty()
+            || !user.waiters.is_empty()
+            || user.lines.values().any(Option::is_none);
         if is_clean
             && !is_needed
             && !std::mem::take(&mut user.used)
@@ -105,10 +109,11 @@ impl Worker {
         let is_clean = state.conversation.as_ref().is_some_and(|one| one.touched <= committed);
         if is_clean
             && state.queue.is_empty()
+            && !state.owes_receipts
             && !std::mem::take(&mut state.used)
             && let Some(state) = self.conversations.remove(slot)
         {
-            self.conversation_index.remove(&state.id);
+            self.conversation_index.remove(&state.named);
             self.statistics.evictions += 1;
         }
     }

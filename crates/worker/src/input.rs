@@ -4,7 +4,7 @@ use bytes::Bytes;
 use iris_types::request::{Login, Request, RequestId, SessionId};
 use iris_types::{DeviceId, Position, Timestamp, UserId, VnodeId};
 
-use crate::{CallId, CallResult};
+use crate::{CallId, CallResult, Whisper};
 
 /// Told to a worker.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub enum Input {
     Frame(Frame),
     /// Another worker has committed forwards of a stream whose source is here.
     Confirm(Confirm),
+    /// From a vnode on another worker; may be lost.
+    Whisper(Whisper),
     Admin {
         id: AdminId,
         command: AdminCommand,

@@ -17,8 +17,7 @@ impl Worker {
             table: Table::Head,
             keys: list_conversations::range(&caller.user, request),
             direction: Direction::Forward,
-            // One more says whether there are more.
-            count: limit + 1,
+            count: list_conversations::rows(limit),
             first: None,
         };
         self.read_page(caller, rows, PageKind::Conversations { limit });

@@ -1,14 +1,15 @@
-//! Loading of users, conversations and dedup rows: memory first, then runs, many in one call.
+//! Loading: memory first, then runs, many reads in one call. Here users; conversations and lines in their files.
 
 use bytes::Bytes;
 use iris_tables::{Table, TableError};
-use iris_types::{ConversationId, ErrorCode, UserId, VnodeId};
-use iris_vnode::{Conversation, Devices, Inbox, RevokedDevices, rows};
+use iris_types::{ConversationId, ErrorCode, Offset, Seq, UserId, VnodeId};
+use iris_vnode::page::Row;
+use iris_vnode::{Devices, Inbox, RevokedDevices, rows, settings};
 
 use crate::call::{Read, ReadResult, ReadWhat, Work};
 use crate::hosted::Found;
 use crate::page::Page;
-use crate::state::{ConversationSlot, UserCommand, UserSlot, Waiter};
+use crate::state::{Named, UserCommand, UserSlot, Waiter};
 use crate::worker::{Context, Worker};
 
 /// Reads of one call: enough to share its cost, few enough to spread over threads.
@@ -27,9 +28,41 @@ pub(crate) struct Loading {
 /// What a read is for.
 #[derive(Debug)]
 pub(crate) enum Target {
-    User { slot: u32, memory: [Option<Bytes>; 4], generation: u64 },
-    Conversation { slot: u32, generation: u64 },
-    Dedup { conversation: ConversationId, pending: u64, is_previous: bool, generation: u64 },
+    User {
+        slot: u32,
+        memory: [Option<Bytes>; 5],
+        generation: u64,
+    },
+    Conversation {
+        slot: u32,
+        memory: [Option<Bytes>; 2],
+        generation: u64,
+    },
+    /// Everybody who is or was in a group.
+    Roster {
+        slot: u32,
+        last: Seq,
+        memory: Vec<Row>,
+    },
+    Line {
+        slot: u32,
+        conversation: ConversationId,
+        memory: [Option<Bytes>; 2],
+        generation: u64,
+    },
+    /// Entries that were acknowledged, for receipts.
+    Given {
+        slot: u32,
+        first: Offset,
+        furthest: Offset,
+        memory: Vec<Row>,
+    },
+    Dedup {
+        conversation: Named,
+        pending: u64,
+        is_previous: bool,
+        generation: u64,
+    },
     Page(Box<Page>),
 }
 
@@ -85,32 +118,6 @@ impl Worker {
         self.users.get(slot).is_some_and(|user| user.inbox.is_some())
     }
 
-    /// The conversation's slot, loaded or being loaded; `None` when it lives on another worker.
-    pub(crate) fn ensure_conversation(&mut self, lower: &UserId, higher: &UserId) -> Option<u32> {
-        let id = ConversationId::direct(lower, higher);
-        if let Some(slot) = self.conversation_index.get(&id) {
-            if let Some(state) = self.conversations.get_mut(*slot) {
-                state.used = true;
-            }
-            return Some(*slot);
-        }
-        let vnode = self.config.vnodes.of_direct(lower, higher);
-        self.hosted(vnode)?;
-        let slot = self.conversations.insert(ConversationSlot {
-            id,
-            vnode,
-            lower: lower.clone(),
-            higher: higher.clone(),
-            homes: [lower, higher].map(|member| self.config.vnodes.of_user(member)),
-            conversation: None,
-            queue: std::collections::VecDeque::new(),
-            used: true,
-        });
-        self.conversation_index.insert(id, slot);
-        self.load_conversation(slot);
-        self.conversation_index.get(&id).copied()
-    }
-
     pub(crate) fn push_read(&mut self, vnode: VnodeId, what: ReadWhat, target: Target) {
         let Some(runs) = self.hosted(vnode).map(|hosted| hosted.runs.clone()) else { return };
         self.loading.reads.push((target, Read { runs, what }));
@@ -131,7 +138,16 @@ impl Worker {
         for (target, result) in targets.into_iter().zip(results) {
             match target {
                 Target::User { slot, memory, generation } => self.user_read(slot, memory, generation, result),
-                Target::Conversation { slot, generation } => self.conversation_read(slot, generation, result),
+                Target::Conversation { slot, memory, generation } => {
+                    self.conversation_read(slot, memory, generation, result);
+                }
+                Target::Roster { slot, last, memory } => self.roster_read(slot, last, memory, result),
+                Target::Line { slot, conversation, memory, generation } => {
+                    self.line_read(slot, conversation, memory, generation, result);
+                }
+                Target::Given { slot, first, furthest, memory } => {
+                    self.given_read(slot, (first, furthest), memory, result);
+                }
                 Target::Dedup { conversation, pending, is_previous, generation } => {
                     let result = result.map(only_value);
                     self.dedup_read((conversation, pending, is_previous), generation, result);
@@ -151,14 +167,19 @@ impl Worker {
             rows::trimmed_key(user.as_bytes()),
             rows::devices_key(&user),
             rows::revoked_devices_key(&user),
+            rows::settings_key(&user),
         ];
         let found = keys.each_ref().map(|key| hosted.find(Table::Head, key));
         let generation = hosted.generation;
         match found {
-            [Found::Known(last), Found::Known(trimmed), Found::Known(devices), Found::Known(revoked)]
-                if !hosted.is_damaged =>
-            {
-                self.user_found(slot, [last, trimmed, devices, revoked]);
+            [
+                Found::Known(last),
+                Found::Known(trimmed),
+                Found::Known(devices),
+                Found::Known(revoked),
+                Found::Known(settings),
+            ] if !hosted.is_damaged => {
+                self.user_found(slot, [last, trimmed, devices, revoked, settings]);
             }
             _ => {
                 let memory = keys.each_ref().map(|key| hosted.in_memory(Table::Head, key));
@@ -171,7 +192,7 @@ impl Worker {
     fn user_read(
         &mut self,
         slot: u32,
-        memory: [Option<Bytes>; 4],
+        memory: [Option<Bytes>; 5],
         generation: u64,
         result: Result<ReadResult, TableError>,
     ) {
@@ -196,26 +217,33 @@ impl Worker {
         }
     }
 
-    fn user_found(&mut self, slot: u32, values: [Option<Bytes>; 4]) {
-        let [last, trimmed, devices, revoked] = values;
+    fn user_found(&mut self, slot: u32, values: [Option<Bytes>; 5]) {
+        let [last, trimmed, devices, revoked, settings] = values;
         let offset = |value: Option<Bytes>| value.map_or(Ok(iris_types::Offset::ZERO), rows::read_offset);
         let inbox = offset(last).and_then(|last| {
             let inbox = Inbox::new(last, offset(trimmed)?, devices.map(Devices::decode).transpose()?);
             let revoked = revoked.map(RevokedDevices::decode).transpose()?;
-            Ok(Inbox { revoked: revoked.map(Box::new), ..inbox })
+            let settings = settings.map(settings::decode).transpose()?.unwrap_or_default();
+            Ok(Inbox { revoked: revoked.map(Box::new), settings, ..inbox })
         });
         match inbox {
             Ok(inbox) => {
                 let Some(user) = self.users.get_mut(slot) else { return };
+                let is_owing =
+                    inbox.devices.as_ref().is_some_and(|devices| devices.given < devices.furthest());
                 user.inbox = Some(inbox);
                 let waiters = std::mem::take(&mut user.waiters);
                 waiters.into_iter().for_each(|waiter| self.wake(slot, waiter));
+                // Of what was acknowledged before a restart.
+                if is_owing {
+                    self.note(slot);
+                }
             }
             Err(_) => self.user_failed(slot, ErrorCode::DataCorrupt),
         }
     }
 
-    fn wake(&mut self, slot: u32, waiter: Waiter) {
+    pub(crate) fn wake(&mut self, slot: u32, waiter: Waiter) {
         match waiter {
             Waiter::Conversation(id) => {
                 if let Some(slot) = self.conversation_index.get(&id) {
@@ -234,69 +262,22 @@ impl Worker {
     fn user_failed(&mut self, slot: u32, code: ErrorCode) {
         let Some(user) = self.users.remove(slot) else { return };
         self.user_index.remove(&user.user);
-        for waiter in user.waiters {
-            match waiter {
-                Waiter::Conversation(id) => {
-                    if let Some(slot) = self.conversation_index.get(&id) {
-                        self.refuse_queue(*slot, code);
-                    }
-                }
-                // The source sends again; a forward is never skipped.
-                Waiter::Stream { .. } => {}
-                Waiter::Command(command) => {
-                    self.loading.waiting = self.loading.waiting.saturating_sub(1);
-                    self.refuse_user_command(*command, code);
+        user.waiters.into_iter().for_each(|waiter| self.refuse_waiter(waiter, code));
+    }
+
+    pub(crate) fn refuse_waiter(&mut self, waiter: Waiter, code: ErrorCode) {
+        match waiter {
+            Waiter::Conversation(id) => {
+                if let Some(slot) = self.conversation_index.get(&id) {
+                    self.refuse_queue(*slot, code);
                 }
             }
-        }
-    }
-
-    fn load_conversation(&mut self, slot: u32) {
-        let Some((id, vnode)) = self.conversations.get(slot).map(|state| (state.id, state.vnode)) else {
-            return;
-        };
-        let Some(hosted) = self.hosted(vnode) else { return };
-        let key = rows::conversation_key(id);
-        let generation = hosted.generation;
-        match hosted.find(Table::Head, &key) {
-            Found::Known(value) if !hosted.is_damaged => self.conversation_found(slot, value),
-            Found::Known(_) | Found::Unknown => {
-                let what = ReadWhat::Keys(vec![(Table::Head, key)]);
-                self.push_read(vnode, what, Target::Conversation { slot, generation });
+            // The source sends again; a forward is never skipped.
+            Waiter::Stream { .. } => {}
+            Waiter::Command(command) => {
+                self.loading.waiting = self.loading.waiting.saturating_sub(1);
+                self.refuse_user_command(*command, code);
             }
-        }
-    }
-
-    fn conversation_read(&mut self, slot: u32, generation: u64, result: Result<ReadResult, TableError>) {
-        let Some(vnode) = self.conversations.get(slot).map(|state| state.vnode) else { return };
-        if self.hosted(vnode).is_some_and(|hosted| hosted.is_damaged) {
-            return self.conversation_failed(slot, ErrorCode::DataCorrupt);
-        }
-        let is_current = self.hosted(vnode).is_some_and(|hosted| hosted.generation == generation);
-        match result.map(only_value) {
-            Ok(_) if !is_current => self.load_conversation(slot),
-            Ok(value) => self.conversation_found(slot, value),
-            Err(error) => self.conversation_failed(slot, refusal_of(&error)),
-        }
-    }
-
-    fn conversation_found(&mut self, slot: u32, value: Option<Bytes>) {
-        let Some(state) = self.conversations.get_mut(slot) else { return };
-        let (lower, higher) = (state.lower.clone(), state.higher.clone());
-        let last = match value.map(rows::read_conversation) {
-            None => iris_types::Seq::ZERO,
-            // The id is a hash: the names in the head are what counts.
-            Some(Ok((last, one, other))) if one == lower && other == higher => last,
-            Some(_) => return self.conversation_failed(slot, ErrorCode::DataCorrupt),
-        };
-        state.conversation = Some(Conversation::new(state.id, lower, higher, last));
-        self.pump_conversation(slot);
-    }
-
-    fn conversation_failed(&mut self, slot: u32, code: ErrorCode) {
-        self.refuse_queue(slot, code);
-        if let Some(state) = self.conversations.remove(slot) {
-            self.conversation_index.remove(&state.id);
         }
     }
 }

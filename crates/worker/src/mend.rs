@@ -10,11 +10,11 @@ use iris_tables::{Blocks, BuiltRun, Direction, Limit, MemTable, RunMeta, RunSet,
 use iris_types::{ConversationId, Position, Seq, UserId, VnodeId};
 use iris_vnode::codec::Malformed;
 use iris_vnode::events::StreamRow;
-use iris_vnode::rows;
+use iris_vnode::rows::{self, ListPart, Listed};
 
 use crate::call::{Mend, MendVnode, StreamRows};
+use crate::conversation_queue::ordered;
 use crate::execute::{load_streams, put_runs, quarantined};
-use crate::send_message::ordered;
 
 /// Writes what has to be joined as runs and says which. Like a recovery's, they are garbage until a manifest names
 /// them.
@@ -113,8 +113,11 @@ fn join_seqs(
         let all = Limit { rows: usize::MAX, bytes: usize::MAX };
         let lists = member.runs.scan(Table::Head, b"x", b"y", Direction::Forward, all, blocks);
         for (key, value) in explained(lists, |run| moved_aside.explains(run))?.unwrap_or_default() {
-            let (conversation, head) = head_of(&key, value).map_err(malformed)?;
-            let vnode = work.count.of_direct(&head.lower, &head.higher);
+            let Some((conversation, head)) = head_of(&key, value).map_err(malformed)? else { continue };
+            let vnode = match &head.names {
+                Some([lower, higher]) => work.count.of_direct(lower, higher),
+                None => work.count.of_group(conversation),
+            };
             if work.vnode(vnode).is_some_and(|home| home.is_behind(member)) {
                 let greatest = heads.entry((vnode, conversation)).or_insert_with(|| head.clone());
                 greatest.last = head.last.max(greatest.last);
@@ -129,7 +132,10 @@ fn join_seqs(
         let Some(found) = explained(found, |run| moved_aside.explains(run))? else { continue };
         let last = found.map(rows::read_conversation).transpose().map_err(malformed)?.map(|(last, ..)| last);
         if last.unwrap_or_default() < head.last {
-            let value = rows::conversation_value(head.last, &head.lower, &head.higher);
+            let value = match &head.names {
+                Some([lower, higher]) => rows::conversation_value(head.last, lower, higher),
+                None => rows::group_head_value(head.last),
+            };
             tables.entry(vnode).or_default().put(Table::Head, Window::default(), &key, &value);
         }
     }
@@ -139,17 +145,21 @@ fn join_seqs(
 #[derive(Clone, Debug)]
 struct Head {
     last: Seq,
-    lower: UserId,
-    higher: UserId,
+    /// Of a direct conversation.
+    names: Option<[UserId; 2]>,
 }
 
-/// What a line of a member's conversation list says of the conversation.
-fn head_of(key: &[u8], value: Bytes) -> Result<(ConversationId, Head), Malformed> {
-    let (user, conversation) = rows::split_listed_key(key).ok_or(Malformed("conversation list key"))?;
-    let user = UserId::from_bytes(user).map_err(|_| Malformed("conversation list key"))?;
-    let (last, with) = rows::read_listed(value)?;
-    let (lower, higher) = ordered(&user, &with);
-    Ok((conversation, Head { last, lower, higher }))
+/// What a line of a member's conversation list says of the conversation; `None` for the part of it that does not.
+fn head_of(key: &[u8], value: Bytes) -> Result<Option<(ConversationId, Head)>, Malformed> {
+    let malformed = Malformed("conversation list key");
+    let (user, conversation, part) = rows::split_list_key(key).ok_or(malformed)?;
+    if part != ListPart::Listed {
+        return Ok(None);
+    }
+    let user = UserId::from_bytes(user).map_err(|_| malformed)?;
+    let Listed { last, with, .. } = Listed::decode(value)?;
+    let names = with.user().map(|with| ordered(&user, with));
+    Ok(Some((conversation, Head { last, names })))
 }
 
 impl Mend {

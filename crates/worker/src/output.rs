@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use iris_types::request::{Answer, RequestId, SessionId};
-use iris_types::{ErrorCode, InboxEntry, Refusal};
+use iris_types::{ErrorCode, InboxEntry, Presence, Refusal, Typing};
 
-use crate::{AdminId, Call, CallId, Confirm, Frame, WorkerIndex};
+use crate::{AdminId, Call, CallId, Confirm, Frame, Whisper, WorkerIndex};
 
 /// Said by a worker, to be carried out in order; calls run on other threads and end in any order.
 #[derive(Debug)]
@@ -35,6 +35,21 @@ pub enum Output {
     Frame {
         to: WorkerIndex,
         frame: Frame,
+    },
+    /// Somebody whom the session watches has come or gone.
+    Presence {
+        session: SessionId,
+        presence: Presence,
+    },
+    /// Somebody writes to the session's user.
+    Typing {
+        session: SessionId,
+        typing: Arc<Typing>,
+    },
+    /// For another worker's [`crate::Input::Whisper`].
+    Whisper {
+        to: WorkerIndex,
+        whisper: Whisper,
     },
     /// For another worker's [`crate::Input::Confirm`].
     Confirm {

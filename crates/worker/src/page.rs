@@ -40,7 +40,7 @@ pub(crate) struct RowRange {
 #[derive(Debug)]
 pub(crate) enum PageKind {
     Inbox(read_inbox::Plan),
-    History { plan: read_history::Plan, conversation: ConversationId, names: [UserId; 2] },
+    History { plan: read_history::Plan, conversation: ConversationId, names: Option<[UserId; 2]> },
     Conversations { limit: usize },
 }
 
@@ -93,8 +93,9 @@ impl Worker {
         let rows = overlay(page.memory, found, page.rows.direction);
         let answer = match &page.kind {
             PageKind::Inbox(plan) => read_inbox::page(plan, &page.caller.user, rows).map(Answer::InboxPage),
-            PageKind::History { plan, conversation, names: [lower, higher] } => {
-                read_history::page(plan, *conversation, [lower, higher], rows).map(Answer::HistoryPage)
+            PageKind::History { plan, conversation, names } => {
+                let names = names.as_ref().map(|[lower, higher]| [lower, higher]);
+                read_history::page(plan, *conversation, names, rows).map(Answer::HistoryPage)
             }
             PageKind::Conversations { limit } => {
                 list_conversations::page(rows, *limit).map(Answer::Conversations)

@@ -1,39 +1,37 @@
 //! A page of a conversation.
 
 use iris_tables::{Direction, Table};
+use iris_types::Seq;
 use iris_types::request::{Answer, HistoryPage, ReadHistory};
-use iris_types::{ErrorCode, Seq};
-use iris_vnode::{Side, Stamp, read_history, rows};
+use iris_vnode::{Stamp, read_history, rows};
 
 use crate::page::{PageKind, RowRange};
-use crate::state::{Caller, ConversationCommand};
+use crate::state::{Caller, ConversationCommand, Who};
 use crate::worker::Worker;
 
 impl Worker {
     pub(crate) fn read_history(&mut self, caller: Caller, read: ReadHistory) {
-        let (lower, higher) = crate::send_message::ordered(&caller.user, &read.with);
-        let side = if caller.user == lower { Side::Lower } else { Side::Higher };
-        // What finds no room to wait begins no load.
-        if !self.has_room_to_wait() {
-            return self.refuse(&caller, ErrorCode::Busy, Stamp::default());
-        }
-        let Some(slot) = self.ensure_conversation(&lower, &higher) else {
-            return self.refuse(&caller, ErrorCode::Unavailable, Stamp::default());
-        };
-        self.enqueue(slot, caller, side, ConversationCommand::ReadHistory(read));
-        self.pump_conversation(slot);
+        let target = read.with.clone();
+        self.conversation_command(caller, &target, ConversationCommand::ReadHistory(read));
     }
 
     /// The conversation is loaded and it is this command's turn.
     pub(crate) fn run_history(&mut self, slot: u32, caller: Caller, read: &ReadHistory) {
         let Some(state) = self.conversations.get(slot) else { return };
         let Some(conversation) = state.conversation.as_ref() else { return };
-        let (id, vnode) = (state.id, state.vnode);
-        let Some(plan) = read_history::plan(conversation, read) else {
-            let page = HistoryPage { conversation: id, entries: Vec::new(), more: false };
-            return self.answer(&caller, Answer::HistoryPage(page), Stamp::default());
+        let (id, vnode, seen) = (state.id, state.vnode, conversation.touched);
+        let plan = match read_history::plan(conversation, &caller.user, read) {
+            Ok(Some(plan)) => plan,
+            Ok(None) => {
+                let page = HistoryPage { conversation: id, entries: Vec::new(), more: false };
+                return self.answer(&caller, Answer::HistoryPage(page), Stamp::default());
+            }
+            Err(code) => return self.refuse_proven(&caller, code, seen),
         };
-        let names = [state.lower.clone(), state.higher.clone()];
+        let names = match &state.who {
+            Who::Direct { names, .. } => Some(names.clone()),
+            Who::Group { .. } => None,
+        };
         let (from, to) = if plan.is_ascending { (plan.first, plan.end) } else { (plan.end, plan.first) };
         let rows = RowRange {
             vnode,

@@ -3,7 +3,7 @@
 use iris_tables::{Direction, Table};
 use iris_types::limits::PAGE_ITEMS_MAX;
 use iris_types::request::{Answer, InboxPage};
-use iris_types::{Offset, Refusal};
+use iris_types::{ErrorCode, Offset, Refusal};
 use iris_vnode::{Stamp, read_inbox, rows};
 
 use crate::page::{PageKind, RowRange};
@@ -42,5 +42,23 @@ impl Worker {
         let stamp = self.log.stamp(&self.config.limits);
         self.log.force(self.mono);
         self.refuse(caller, refusal, stamp);
+    }
+
+    /// Refuses by state that somebody else may own and have changed meanwhile, once it is clear that nobody has.
+    pub(crate) fn refuse_proven(&mut self, caller: &Caller, code: ErrorCode, seen: Stamp) {
+        let is_by_state = matches!(
+            code,
+            ErrorCode::NotMember
+                | ErrorCode::GroupFull
+                | ErrorCode::NotAllowed
+                | ErrorCode::UnknownMember
+                | ErrorCode::NotAccepted
+                | ErrorCode::UnknownConversation
+        );
+        if is_by_state {
+            self.refuse_after_proof(caller, Refusal::new(code));
+        } else {
+            self.refuse(caller, code, seen);
+        }
     }
 }

@@ -59,7 +59,9 @@ impl Worker {
         let Some(place) = slot.sessions.iter().position(is_ended) else { return };
         let before = slot.sessions.len();
         let session = slot.sessions.swap_remove(place).id;
+        slot.end_watching(session);
         self.count_sessions(before, before - 1);
+        self.noticed(user, before, before - 1);
         self.ended.insert(session);
         self.say(Output::Close { session, code: ErrorCode::DeviceRevoked });
     }

@@ -1,12 +1,21 @@
 //! Loaded users and conversations, and what waits for them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use iris_types::request::{Login, ReadHistory, Request, RequestId, SendMessage, SessionId, TokenFacts};
-use iris_types::{ConversationId, DeviceId, ErrorCode, Monotonic, Offset, UserId, VnodeId};
+use iris_types::request::{
+    BlockUser, Login, ReadHistory, ReadReceipts, ReadRoster, Request, RequestId, SendMessage, SessionId,
+    TokenFacts,
+};
+use iris_types::{
+    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, MessageId, Monotonic, Offset, Seq,
+    Standing, Target, Timestamp, UserId, VnodeId,
+};
 use iris_vnode::rows::First;
-use iris_vnode::{Conversation, Inbox, Side};
+use iris_vnode::{Author, Conversation, Inbox, Line};
 
+use crate::presence::{Interest, Watching};
+use crate::whisper::Watch;
 use crate::{AdminCommand, AdminId};
 
 /// Bytes of names and of a place in an index, roughly.
@@ -45,6 +54,20 @@ pub(crate) struct UserSlot {
     pub(crate) unflushed: (u64, Offset),
     pub(crate) sessions: Vec<Session>,
     pub(crate) waiters: Vec<Waiter>,
+    /// What the user's connections watch.
+    pub(crate) watching: Vec<Watching>,
+    /// Who is told when the user comes and goes, and until when.
+    pub(crate) watchers: BTreeMap<UserId, Monotonic>,
+    /// When the last connection ended.
+    pub(crate) seen: Timestamp,
+    /// Where the user said last that they write, when, and whether they do.
+    pub(crate) typed: Option<(ConversationId, Monotonic, bool)>,
+    /// How conversations stand for the user, those that were asked for; `None` while it is loaded.
+    pub(crate) lines: BTreeMap<ConversationId, Option<Known>>,
+    /// Read marks that are noted and not decided.
+    pub(crate) reads: BTreeMap<ConversationId, Read>,
+    /// Entries are being read for the receipts that they give.
+    pub(crate) is_looking: bool,
     /// Queued sends that need this user.
     pub(crate) pins: u32,
     /// Acknowledgements were noted and are not decided.
@@ -53,11 +76,34 @@ pub(crate) struct UserSlot {
     pub(crate) used: bool,
 }
 
+/// How a conversation stands for a user: both rows of the user's list.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) line: Line,
+    /// `None`: the user has no such conversation.
+    pub(crate) listed: Option<KnownListed>,
+}
+
+/// What of a list's row decisions need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownListed {
+    pub(crate) last: Seq,
+    pub(crate) standing: Standing,
+}
+
+/// The last read mark of a conversation, and who waits for it to be durable.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) target: Target,
+    pub(crate) up_to: Seq,
+    pub(crate) callers: Vec<Caller>,
+}
+
 /// What goes on when a user is loaded.
 #[derive(Debug)]
 pub(crate) enum Waiter {
-    /// The sends queued there.
-    Conversation(ConversationId),
+    /// The commands queued there.
+    Conversation(Named),
     /// The forwards that wait at `destination`.
     Stream {
         source: VnodeId,
@@ -66,45 +112,131 @@ pub(crate) enum Waiter {
     Command(Box<UserCommand>),
 }
 
+impl Waiter {
+    /// Whether one of both is enough.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Conversation(one), Self::Conversation(other)) => one == other,
+            (Self::Stream { source, destination }, Self::Stream { source: from, destination: to }) => {
+                (source, destination) == (from, to)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A command for a user's vnode.
 #[derive(Debug)]
 pub(crate) enum UserCommand {
-    Attach { session: SessionId, login: Login },
-    Request { caller: Caller, request: Request },
-    Admin { id: AdminId, command: AdminCommand },
+    Attach {
+        session: SessionId,
+        login: Login,
+    },
+    Request {
+        caller: Caller,
+        request: Request,
+    },
+    Admin {
+        id: AdminId,
+        command: AdminCommand,
+    },
+    /// One of the user's connections wants to know whether somebody is there.
+    Interest(Interest),
+    /// Somebody wants to know whether the user is there.
+    Watched(Watch),
 }
 
 /// A conversation, loaded or being loaded.
 #[derive(Debug)]
 pub(crate) struct ConversationSlot {
     pub(crate) id: ConversationId,
+    pub(crate) named: Named,
     pub(crate) vnode: VnodeId,
-    pub(crate) lower: UserId,
-    pub(crate) higher: UserId,
-    /// Where the two live, lower first.
-    pub(crate) homes: [VnodeId; 2],
+    pub(crate) who: Who,
     /// `None` while a load is under way.
     pub(crate) conversation: Option<Conversation>,
     /// Commands in the order of their arrival.
     pub(crate) queue: VecDeque<Pending>,
+    /// Streams with a forward for it: source and destination.
+    pub(crate) streams: Vec<(VnodeId, VnodeId)>,
+    /// Authors of the group are to be told of marks.
+    pub(crate) owes_receipts: bool,
     pub(crate) used: bool,
 }
+
+/// How somebody named a conversation. Nobody reaches a direct conversation by giving its id as that of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Named {
+    Direct(ConversationId),
+    Group(ConversationId),
+}
+
+impl Named {
+    pub(crate) const fn id(self) -> ConversationId {
+        match self {
+            Self::Direct(id) | Self::Group(id) => id,
+        }
+    }
+}
+
+/// Whose conversation it is, as far as that is known before it is loaded.
+#[derive(Debug)]
+pub(crate) enum Who {
+    /// Lower and higher, and where the two live.
+    Direct { names: [UserId; 2], homes: [VnodeId; 2] },
+    /// Where its members live, as of a version of the group.
+    Group { homes: Option<(u64, Homes)> },
+}
+
+/// The members of a group by the vnodes that they live on, both ascending.
+pub(crate) type Homes = Arc<Vec<(VnodeId, Vec<UserId>)>>;
 
 /// A command for a conversation that waits for a load or for the one before it.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) number: u64,
     pub(crate) caller: Caller,
-    pub(crate) side: Side,
+    pub(crate) author: Author,
     pub(crate) command: ConversationCommand,
-    /// The members' slots, kept from being dropped while this waits.
-    pub(crate) pinned: Option<[Option<u32>; 2]>,
+    /// What is known of the id that the command has.
+    pub(crate) first: Lookup,
+    /// And of its predecessor's.
+    pub(crate) previous: Lookup,
+    /// Slots of users that are kept from being dropped while this waits.
+    pub(crate) pinned: Option<Vec<u32>>,
 }
 
 #[derive(Debug)]
 pub(crate) enum ConversationCommand {
-    Send { send: SendMessage, first: Lookup, previous: Lookup },
+    Send(SendMessage),
+    Create(CreateGroup),
+    Change(ChangeGroup),
     ReadHistory(ReadHistory),
+    ReadGroup,
+    ReadRoster(ReadRoster),
+    /// Whether who asks lets others know, too.
+    ReadReceipts(ReadReceipts, bool),
+    Block(BlockUser),
+}
+
+impl ConversationCommand {
+    /// The id that makes a repetition known, if it changes anything.
+    pub(crate) const fn id(&self) -> Option<MessageId> {
+        match self {
+            Self::Send(send) => Some(send.id),
+            Self::Create(create) => Some(create.id),
+            Self::Change(change) => Some(change.id),
+            Self::ReadHistory(_)
+            | Self::ReadGroup
+            | Self::ReadRoster(_)
+            | Self::ReadReceipts(..)
+            | Self::Block(_) => None,
+        }
+    }
+
+    pub(crate) const fn previous(&self) -> Option<MessageId> {
+        if let Self::Send(send) = self { send.previous } else { None }
+    }
 }
 
 /// A dedup row asked for.
@@ -129,15 +261,16 @@ impl UserSlot {
             unflushed: (0, Offset::ZERO),
             sessions: Vec::new(),
             waiters: Vec::new(),
+            watching: Vec::new(),
+            watchers: BTreeMap::new(),
+            seen: Timestamp(0),
+            typed: None,
+            lines: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            is_looking: false,
             pins: 0,
             has_noted: false,
             used: true,
         }
-    }
-}
-
-impl ConversationSlot {
-    pub(crate) const fn names(&self) -> [&UserId; 2] {
-        [&self.lower, &self.higher]
     }
 }

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::SessionId;
-use iris_types::{InboxEntry, InboxMessage, Monotonic, Position, UserId, VnodeId};
+use iris_types::{
+    ConversationId, GroupReceipt, InboxEntry, InboxItem, InboxMessage, Marks, Monotonic, Position, Receipt,
+    Seq, Settings, Standing, UserId, VnodeId,
+};
+use iris_vnode::events::{GroupEntriesEvent, GroupEntry};
 use iris_vnode::streams::{Arrival, Outgoing};
-use iris_vnode::{Event, Forward, Stamp, deliver};
+use iris_vnode::{Event, Forward, Recipient, Stamp, deliver};
 
 use crate::chunk::Mark;
 use crate::effects::Effect;
-use crate::state::Waiter;
+use crate::line::Placing;
+use crate::state::{Waiter, Who};
 use crate::worker::Worker;
 use crate::{Confirm, Frame, Output};
 
@@ -41,44 +46,67 @@ pub(crate) struct Placed {
     pub(crate) entry: Arc<InboxEntry>,
 }
 
-/// How a message gets from its conversation into an inbox.
-enum Route {
-    /// The same vnode: always in the same chunk.
-    Near(u32),
-    /// Another vnode of this worker, with nothing older on its way: in the same chunk, too.
-    Shortcut(u32),
+/// How something gets from one vnode to another.
+pub(crate) enum Route {
+    /// In the same chunk: to the same vnode, or to another one of this worker, at that position of the stream. Nothing
+    /// older is on its way.
+    Now(Option<Position>),
     Queue,
 }
 
+/// What has to be loaded before a forward can be taken.
+enum Missing {
+    Nothing,
+    State(u32),
+    Conversation(u32),
+    /// A recipient lives on another worker: nothing that a source would send.
+    Home,
+}
+
 impl Worker {
-    /// Brings a message of `source` to the inbox of a member and the vnode it lives in; `None` when it goes through the stream.
+    /// Brings something of `source` to the inbox of a user and the vnode it lives in; `None` when it goes through the
+    /// stream.
     pub(crate) fn place(
         &mut self,
         source: VnodeId,
         (user, destination): (&UserId, VnodeId),
-        message: InboxMessage,
+        item: InboxItem,
         stamp: Stamp,
     ) -> Option<Placed> {
-        match self.route(source, destination, user) {
-            Route::Near(slot) => self.append_entry(destination, slot, message, None, stamp),
-            Route::Shortcut(slot) => {
-                let outgoing = self.hosted_mut(source)?.outgoing.entry(destination).or_default();
-                // Their confirm is no news any more when it comes.
-                let confirms = !outgoing.queue.is_empty();
-                let position = outgoing.pass()?;
-                let mark = confirms.then_some(Mark::Confirmed(source, destination, position));
-                let event = Event::Stream { destination, last: position, confirmed: position };
-                self.commit(source, event, mark);
-                self.links.unsent.remove(&(source, destination));
-                self.links.unconfirmed.remove(&(source, destination));
-                self.statistics.shortcuts += 1;
-                self.take_position(source, destination, position, stamp);
-                self.append_entry(destination, slot, message, Some((source, position)), stamp)
+        let slot = self.user_index.get(user).copied().filter(|slot| self.is_ready_for(*slot, &item));
+        match (self.route(source, destination, slot.is_some()), slot) {
+            (Route::Now(from), Some(slot)) => {
+                self.take_shortcut(source, destination, from, stamp);
+                self.append_entry(destination, slot, item, from.map(|from| (source, from)), stamp)
             }
-            Route::Queue => {
-                let forward = Forward { to: user.clone(), message }.encode();
+            _ => {
+                let forward = Forward::Entry { to: user.clone(), item }.encode();
                 self.queue_forward(source, destination, forward, stamp);
                 None
+            }
+        }
+    }
+
+    /// Brings a group's message to its recipients on one vnode; nobody gets it at once when it goes through the stream.
+    pub(crate) fn place_in_vnode(
+        &mut self,
+        source: VnodeId,
+        destination: VnodeId,
+        message: &InboxMessage,
+        recipients: Vec<Recipient>,
+        stamp: Stamp,
+    ) -> Vec<Placed> {
+        let is_ready = recipients.iter().all(|recipient| self.is_recipient_ready(message, recipient));
+        match self.route(source, destination, is_ready) {
+            Route::Now(from) => {
+                self.take_shortcut(source, destination, from, stamp);
+                let from = from.map(|from| (source, from));
+                self.append_group_entries(destination, message.clone(), recipients, from, stamp)
+            }
+            Route::Queue => {
+                let forward = Forward::Group { message: message.clone(), recipients }.encode();
+                self.queue_forward(source, destination, forward, stamp);
+                Vec::new()
             }
         }
     }
@@ -90,47 +118,150 @@ impl Worker {
         self.after(stamp, Effect::Deliver { slot, entry, except });
     }
 
-    /// Whether the streams that a send of this conversation may need have room.
-    pub(crate) fn have_streams_room(&self, slot: u32) -> bool {
+    /// Whether the streams that a change of this conversation may need have room.
+    pub(crate) fn have_streams_room(&mut self, slot: u32) -> bool {
+        let homes = self.homes(slot);
         let Some(state) = self.conversations.get(slot) else { return false };
         let Some(hosted) = self.hosted(state.vnode) else { return false };
-        state.homes.iter().all(|destination| {
+        let has_room = |destination: &VnodeId| {
             let backlog = hosted.outgoing.get(destination).map_or(0, |outgoing| outgoing.queue.len());
             backlog < self.config.limits.stream_backlog_max
-        })
+        };
+        match &state.who {
+            Who::Direct { homes, .. } => homes.iter().all(has_room),
+            Who::Group { .. } => homes.iter().flat_map(|homes| homes.iter()).all(|(home, _)| has_room(home)),
+        }
     }
 
-    fn route(&self, source: VnodeId, destination: VnodeId, user: &UserId) -> Route {
-        let slot = self.user_index.get(user).copied().filter(|slot| self.is_user_loaded(*slot));
+    pub(crate) fn is_stream_full(&self, source: VnodeId, destination: VnodeId) -> bool {
+        let outgoing = self.hosted(source).and_then(|hosted| hosted.outgoing.get(&destination));
+        outgoing.is_some_and(|outgoing| outgoing.queue.len() >= self.config.limits.stream_backlog_max)
+    }
+
+    pub(crate) fn route(&self, source: VnodeId, destination: VnodeId, is_ready: bool) -> Route {
         let (Some(from), Some(to)) = (self.hosted(source), self.hosted(destination)) else {
             return Route::Queue;
         };
-        match slot {
-            Some(slot) if source == destination => Route::Near(slot),
-            Some(slot) => {
-                let (none, nothing) = (Outgoing::default(), iris_vnode::streams::Incoming::default());
-                let outgoing = from.outgoing.get(&destination).unwrap_or(&none);
-                let incoming = to.incoming.get(&source).unwrap_or(&nothing);
-                if incoming.is_continuous(outgoing) { Route::Shortcut(slot) } else { Route::Queue }
-            }
+        let (none, nothing) = (Outgoing::default(), iris_vnode::streams::Incoming::default());
+        let outgoing = from.outgoing.get(&destination).unwrap_or(&none);
+        let incoming = to.incoming.get(&source).unwrap_or(&nothing);
+        if !is_ready || !incoming.is_continuous(outgoing) {
+            return Route::Queue;
+        }
+        match outgoing.last.next() {
+            _ if source == destination => Route::Now(None),
+            Some(position) => Route::Now(Some(position)),
             None => Route::Queue,
         }
     }
 
-    fn append_entry(
+    /// The stream passes a position without a forward.
+    pub(crate) fn take_shortcut(
+        &mut self,
+        source: VnodeId,
+        destination: VnodeId,
+        position: Option<Position>,
+        stamp: Stamp,
+    ) {
+        let Some(position) = position else { return };
+        let Some(hosted) = self.hosted_mut(source) else { return };
+        let outgoing = hosted.outgoing.entry(destination).or_default();
+        // Their confirm is no news any more when it comes.
+        let confirms = !outgoing.queue.is_empty();
+        outgoing.pass();
+        let mark = confirms.then_some(Mark::Confirmed(source, destination, position));
+        let event = Event::Stream { destination, last: position, confirmed: position };
+        self.commit(source, event, mark);
+        self.links.unsent.remove(&(source, destination));
+        self.links.unconfirmed.remove(&(source, destination));
+        self.statistics.shortcuts += 1;
+        self.take_position(source, destination, position, stamp);
+    }
+
+    /// Whether everything is loaded that an entry of this user needs.
+    fn is_ready_for(&self, slot: u32, item: &InboxItem) -> bool {
+        let Some(user) = self.users.get(slot).filter(|user| user.inbox.is_some()) else { return false };
+        match item {
+            InboxItem::Message(message) if message.from == user.user => {
+                user.lines.get(&message.conversation).is_some_and(Option::is_some)
+            }
+            _ => true,
+        }
+    }
+
+    fn is_recipient_ready(&self, message: &InboxMessage, recipient: &Recipient) -> bool {
+        let slot = self.user_index.get(&recipient.user).and_then(|slot| self.users.get(*slot));
+        let Some(user) = slot.filter(|user| user.inbox.is_some()) else { return false };
+        let needs_line = message.from == recipient.user && !recipient.begins;
+        !needs_line || user.lines.get(&message.conversation).is_some_and(Option::is_some)
+    }
+
+    pub(crate) fn append_entry(
         &mut self,
         vnode: VnodeId,
         slot: u32,
-        message: InboxMessage,
+        item: InboxItem,
         from: Option<(VnodeId, Position)>,
         stamp: Stamp,
     ) -> Option<Placed> {
         let user = self.users.get_mut(slot)?;
         let name = user.user.clone();
-        let (event, entry) = deliver::decide(user.inbox.as_mut()?, &name, message, from, stamp)?;
+        let placing = match &item {
+            InboxItem::Message(message) => Some(Placing {
+                conversation: message.conversation,
+                seq: message.seq,
+                standing: Standing::Member,
+                begins: false,
+                is_own: message.from == name,
+            }),
+            _ => None,
+        };
+        let inbox = user.inbox.as_mut()?;
+        let item = as_shown(item, inbox.settings);
+        let (event, entry) = deliver::decide(inbox, &name, item, from, stamp)?;
         self.statistics.inbox_entries += 1;
         self.commit(vnode, Event::Entry(event), Some(Mark::Entry(slot, entry.offset)));
+        if let Some(placing) = placing {
+            self.list_message(slot, placing, stamp);
+        }
         Some(Placed { slot, entry })
+    }
+
+    fn append_group_entries(
+        &mut self,
+        vnode: VnodeId,
+        message: InboxMessage,
+        recipients: Vec<Recipient>,
+        from: Option<(VnodeId, Position)>,
+        stamp: Stamp,
+    ) -> Vec<Placed> {
+        let (mut entries, mut placed) = (Vec::new(), Vec::new());
+        for recipient in recipients {
+            let Some(slot) = self.user_index.get(&recipient.user).copied() else { continue };
+            let inbox = self.users.get_mut(slot).and_then(|user| user.inbox.as_mut());
+            let Some(offset) = inbox.and_then(|inbox| deliver::next_offset(inbox, stamp)) else { continue };
+            let item = InboxItem::Message(deliver::for_recipient(&message, &recipient));
+            placed.push(Placed { slot, entry: Arc::new(InboxEntry { offset, item }) });
+            entries.push(GroupEntry { offset, recipient });
+        }
+        self.statistics.inbox_entries += entries.len() as u64;
+        let marks: Vec<Mark> = placed.iter().map(|one| Mark::Entry(one.slot, one.entry.offset)).collect();
+        let (conversation, seq, author) = (message.conversation, message.seq, message.from.clone());
+        let placings: Vec<(u32, Placing)> = placed
+            .iter()
+            .zip(&entries)
+            .map(|(placed, entry)| {
+                let GroupEntry { recipient, .. } = entry;
+                let is_own = recipient.user == author;
+                let (standing, begins) = (recipient.standing, recipient.begins);
+                (placed.slot, Placing { conversation, seq, standing, begins, is_own })
+            })
+            .collect();
+        self.commit(vnode, Event::GroupEntries(GroupEntriesEvent { from, message, entries }), marks);
+        for (slot, placing) in placings {
+            self.list_message(slot, placing, stamp);
+        }
+        placed
     }
 
     fn take_position(&mut self, source: VnodeId, destination: VnodeId, position: Position, stamp: Stamp) {
@@ -141,7 +272,13 @@ impl Worker {
         }
     }
 
-    fn queue_forward(&mut self, source: VnodeId, destination: VnodeId, forward: Bytes, stamp: Stamp) {
+    pub(crate) fn queue_forward(
+        &mut self,
+        source: VnodeId,
+        destination: VnodeId,
+        forward: Bytes,
+        stamp: Stamp,
+    ) {
         let Some(hosted) = self.hosted_mut(source) else { return };
         let outgoing = hosted.outgoing.entry(destination).or_default();
         let Some(position) = outgoing.push(forward.clone()) else { return };
@@ -260,24 +397,60 @@ impl Worker {
                 // Taken up again when the source sends again.
                 return self.forget_incoming(source, destination);
             }
-            let Some(slot) = self.ensure_user(&forward.to) else {
-                return self.forget_incoming(source, destination);
-            };
-            if !self.is_user_loaded(slot) {
-                return self.wait_for(slot, source, destination);
+            match self.missing(&forward) {
+                Missing::Nothing => self.take_forward(forward, source, destination, position),
+                Missing::Conversation(slot) => {
+                    let state = self.conversations.get_mut(slot);
+                    if let Some(state) = state.filter(|state| !state.streams.contains(&(source, destination)))
+                    {
+                        state.streams.push((source, destination));
+                    }
+                    return;
+                }
+                Missing::State(slot) => return self.wait(slot, Waiter::Stream { source, destination }),
+                Missing::Home => return self.forget_incoming(source, destination),
             }
-            self.take_forward(slot, forward, source, destination, position);
         }
     }
 
-    fn take_forward(
-        &mut self,
-        slot: u32,
-        forward: Forward,
-        source: VnodeId,
-        destination: VnodeId,
-        position: Position,
-    ) {
+    /// Begins to load everything that a forward needs, and says what to wait for: what comes last.
+    fn missing(&mut self, forward: &Forward) -> Missing {
+        let mut missing = Missing::Nothing;
+        for user in forward.users() {
+            let Some(slot) = self.ensure_user(user) else { return Missing::Home };
+            if !self.is_user_loaded(slot) {
+                missing = Missing::State(slot);
+            }
+        }
+        let own = match forward {
+            Forward::Entry { to, item: InboxItem::Message(message) } if message.from == *to => {
+                Some((&message.from, message.conversation))
+            }
+            Forward::Group { message, recipients } => {
+                let is_own = |one: &Recipient| one.user == message.from && !one.begins;
+                recipients.iter().any(is_own).then_some((&message.from, message.conversation))
+            }
+            Forward::Block { user, other, .. } => Some((user, ConversationId::direct(user, other))),
+            Forward::Mark { user, target, .. } => {
+                return match self.conversation_of(user, target) {
+                    None => Missing::Home,
+                    Some(slot) if self.is_conversation_loaded(slot) => Missing::Nothing,
+                    Some(slot) => Missing::Conversation(slot),
+                };
+            }
+            Forward::Entry { .. } => None,
+        };
+        if let Some((user, conversation)) = own
+            && let Some(slot) = self.user_index.get(user).copied()
+            && self.is_user_loaded(slot)
+            && !self.ensure_line(slot, conversation)
+        {
+            missing = Missing::State(slot);
+        }
+        missing
+    }
+
+    fn take_forward(&mut self, forward: Forward, source: VnodeId, destination: VnodeId, position: Position) {
         let stamp = self.log.stamp(&self.config.limits);
         if let Some(incoming) =
             self.hosted_mut(destination).and_then(|hosted| hosted.incoming.get_mut(&source))
@@ -285,23 +458,35 @@ impl Worker {
             incoming.queue.pop_front();
         }
         self.take_position(source, destination, position, stamp);
-        if let Some(placed) =
-            self.append_entry(destination, slot, forward.message, Some((source, position)), stamp)
-        {
+        let from = Some((source, position));
+        let placed = match forward {
+            Forward::Entry { to, item } => {
+                let slot = self.user_index.get(&to).copied();
+                let placed = slot.and_then(|slot| self.append_entry(destination, slot, item, from, stamp));
+                placed.into_iter().collect()
+            }
+            Forward::Group { message, recipients } => {
+                self.append_group_entries(destination, message, recipients, from, stamp)
+            }
+            Forward::Mark { user, target, marks } => {
+                self.commit(destination, Event::Taken { source, position }, None);
+                if let Some(slot) = self.conversation_of(&user, &target) {
+                    self.take_mark(slot, &user, marks, stamp);
+                }
+                Vec::new()
+            }
+            Forward::Block { user, other, on } => {
+                self.commit(destination, Event::Taken { source, position }, None);
+                if let Some(slot) = self.user_index.get(&user).copied() {
+                    self.take_block(slot, ConversationId::direct(&user, &other), on, stamp);
+                }
+                Vec::new()
+            }
+        };
+        for placed in placed {
             self.push_entry(placed, None, stamp);
         }
         self.confirm_watermark(source, destination);
-    }
-
-    fn wait_for(&mut self, slot: u32, source: VnodeId, destination: VnodeId) {
-        let Some(user) = self.users.get_mut(slot) else { return };
-        let waits = |waiter: &Waiter| {
-            matches!(waiter, Waiter::Stream { source: from, destination: to }
-                if (*from, *to) == (source, destination))
-        };
-        if !user.waiters.iter().any(waits) {
-            user.waiters.push(Waiter::Stream { source, destination });
-        }
     }
 
     fn forget_incoming(&mut self, source: VnodeId, destination: VnodeId) {
@@ -360,5 +545,23 @@ impl Worker {
         }
         let mark = Mark::Confirmed(source, destination, confirmed);
         self.commit(source, Event::Stream { destination, last, confirmed }, Some(mark));
+    }
+}
+
+/// What a user who gives no read receipts is shown of others'.
+fn as_shown(item: InboxItem, settings: Settings) -> InboxItem {
+    if settings.read_receipts {
+        return item;
+    }
+    let hidden = |marks: Marks| Marks { read: Seq::ZERO, ..marks };
+    match item {
+        InboxItem::Receipt(receipt) => {
+            InboxItem::Receipt(Receipt { marks: hidden(receipt.marks), ..receipt })
+        }
+        InboxItem::GroupReceipt(receipt) => {
+            let everybody = hidden(receipt.everybody);
+            InboxItem::GroupReceipt(GroupReceipt { read: 0, everybody, ..receipt })
+        }
+        item => item,
     }
 }

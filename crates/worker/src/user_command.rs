@@ -14,6 +14,8 @@ impl Worker {
             UserCommand::Attach { session, login } => self.run_attach(slot, session, login),
             UserCommand::Admin { id, command } => self.run_admin(slot, id, command),
             UserCommand::Request { caller, request } => self.run_user_request(slot, caller, request),
+            UserCommand::Interest(interest) => self.interest(slot, interest),
+            UserCommand::Watched(watch) => self.watched(slot, watch),
         }
     }
 
@@ -30,8 +32,22 @@ impl Worker {
             Request::ListDevices => self.list_devices(slot, &caller),
             Request::RenameDevice(rename) => self.rename_device(slot, &caller, &rename),
             Request::RevokeDevice(revoke) => self.revoke_device(slot, &caller, &revoke),
-            // Sends and history go to the conversation's vnode before they come here.
-            Request::SendMessage(_) | Request::ReadHistory(_) => {
+            Request::MarkRead(mark) => self.mark_read(slot, caller, mark),
+            Request::ReadReceipts(read) => self.read_receipts(slot, caller, read),
+            Request::SetFlags(set) => self.set_flags(slot, caller, set),
+            Request::ReadSettings => self.read_settings(slot, &caller),
+            Request::ChangeSettings(change) => self.change_settings(slot, &caller, change),
+            Request::Watch(watched) => self.watch(slot, caller, watched),
+            Request::ReadPresence(watched) => self.read_presence(slot, caller, watched),
+            Request::Typing { target, on } => self.typing(slot, &caller, target, on),
+            // What goes to the conversation's vnode does so before it comes here.
+            Request::SendMessage(_)
+            | Request::ReadHistory(_)
+            | Request::CreateGroup(_)
+            | Request::ChangeGroup(_)
+            | Request::ReadGroup { .. }
+            | Request::ReadRoster(_)
+            | Request::BlockUser(_) => {
                 self.refuse(&caller, ErrorCode::WrongState, Stamp::default());
             }
         }
@@ -44,6 +60,8 @@ impl Worker {
             UserCommand::Admin { id, .. } => {
                 self.say(Output::Admin { id, answer: AdminAnswer::Refused(code.into()) });
             }
+            // Asked again with the next renewal; a question that waits runs out.
+            UserCommand::Interest(_) | UserCommand::Watched(_) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::vec::Drain;
 
 use iris_store::StoreError;
 use iris_types::request::{Request, SessionId};
-use iris_types::{ConversationId, ErrorCode, Monotonic, RunName, Timestamp, UserId, VnodeId};
+use iris_types::{ErrorCode, Monotonic, RunName, Timestamp, UserId, VnodeId};
 use iris_vnode::{Map, Nonces};
 
 use crate::acknowledge::Noted;
@@ -18,10 +18,12 @@ use crate::hosted::Hosted;
 use crate::loading::{Loading, Target};
 use crate::merge::Merging;
 use crate::names::Names;
+use crate::presence::Presences;
 use crate::publish::Publishing;
+use crate::receipts::GroupReceipts;
 use crate::revoke_device::Ended;
 use crate::slab::Slab;
-use crate::state::{Caller, ConversationSlot, UserCommand, UserSlot};
+use crate::state::{Caller, ConversationSlot, Named, UserCommand, UserSlot};
 use crate::streams::Links;
 use crate::takeover::Takeover;
 use crate::{Input, Output, Statistics, StopReason, WorkerConfig};
@@ -42,12 +44,14 @@ pub struct Worker {
     pub(crate) users: Slab<UserSlot>,
     pub(crate) user_index: Map<UserId, u32>,
     pub(crate) conversations: Slab<ConversationSlot>,
-    pub(crate) conversation_index: Map<ConversationId, u32>,
+    pub(crate) conversation_index: Map<Named, u32>,
     pub(crate) nonces: Nonces,
     /// Logins being decided; false once their connection is gone.
     pub(crate) attaching: Map<SessionId, bool>,
     pub(crate) ended: Ended,
     pub(crate) noted: Noted,
+    pub(crate) group_receipts: GroupReceipts,
+    pub(crate) presences: Presences,
     pub(crate) loading: Loading,
     pub(crate) hands: Hands,
     pub(crate) links: Links,
@@ -121,6 +125,8 @@ impl Worker {
             attaching: Map::default(),
             ended: Ended::default(),
             noted: Noted::default(),
+            group_receipts: GroupReceipts::default(),
+            presences: Presences::default(),
             loading: Loading::default(),
             hands: Hands::default(),
             links: Links::default(),
@@ -160,6 +166,7 @@ impl Worker {
             Input::Done { call, result } => self.done(call, result),
             Input::Frame(frame) => self.frame(frame),
             Input::Confirm(confirm) => self.confirmed(confirm),
+            Input::Whisper(whisper) => self.whisper(whisper),
             Input::Admin { id, command } => self.admin(id, command),
             Input::SafeMode(on) => self.set_safe_mode(on),
             Input::Drain => self.drain(),
@@ -184,6 +191,10 @@ impl Worker {
             self.noted
                 .deadline(self.config.limits.acknowledge_interval_ms)
                 .filter(|_| !self.log.is_full(&self.config.limits)),
+            self.group_receipts
+                .deadline()
+                .filter(|_| self.is_serving() && !self.log.is_full(&self.config.limits)),
+            self.presences.deadline().filter(|_| self.is_serving()),
             self.link_deadline(),
             self.flush_deadline(),
             self.merging.deadline().filter(|_| self.is_serving()),
@@ -204,6 +215,10 @@ impl Worker {
         }
         self.retry_doubt();
         self.decide_noted();
+        if self.is_serving() {
+            self.give_group_receipts();
+            self.maintain_presence();
+        }
         self.send_frames();
         self.start_chunk();
         self.issue_loads();
@@ -225,6 +240,11 @@ impl Worker {
         match request {
             Request::SendMessage(send) => self.send_message(caller, send),
             Request::ReadHistory(read) => self.read_history(caller, read),
+            Request::CreateGroup(create) => self.create_group(caller, create),
+            Request::ChangeGroup(change) => self.change_group(caller, change),
+            Request::ReadGroup { group } => self.read_group(caller, group),
+            Request::ReadRoster(read) => self.read_roster(caller, read),
+            Request::BlockUser(block) => self.block_user(caller, block),
             request => {
                 let user = caller.user.clone();
                 self.user_command(&user, UserCommand::Request { caller, request });

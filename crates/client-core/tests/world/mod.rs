@@ -18,7 +18,7 @@ use iris_protocol::Versions;
 use iris_protocol::server::{ServerConfig, ServerConnection, ServerEvent};
 use iris_types::request::{Answer, RequestId};
 use iris_types::{Body, BodyKind, DeviceId, InboxEntry, Monotonic, Refusal, Timestamp, UserId};
-use server::Server;
+use server::{Pushes, Server};
 
 /// 2026-01-01 00:00:00 UTC.
 pub(crate) const START: u64 = 1_767_225_600_000;
@@ -34,7 +34,7 @@ pub(crate) fn text(text: &str) -> Body {
 }
 
 pub(crate) fn message(to: &str, body: &str) -> NewMessage {
-    NewMessage { to: user(to), body: text(body), id: None, reference: None }
+    NewMessage { to: user(to).into(), body: text(body), id: None, reference: None }
 }
 
 /// The seed of this run: `TEST_SEED`, or one that is always the same. Printed, so that a failure can be repeated.
@@ -107,7 +107,7 @@ pub(crate) struct World {
 }
 
 /// A device, the request that it made, its answer, and what is pushed with it.
-type Decision = (usize, RequestId, Option<Answer>, Vec<(UserId, Arc<InboxEntry>)>);
+type Decision = (usize, RequestId, Option<Answer>, Pushes);
 
 impl World {
     pub(crate) fn new(versions: Versions) -> Self {

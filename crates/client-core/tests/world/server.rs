@@ -1,6 +1,12 @@
 //! A server that keeps the rules of the domain in the plainest way, for as many users as write.
 
+#[path = "groups.rs"]
+mod groups;
+#[path = "standing.rs"]
+mod standing;
+
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use iris_types::limits::{DEDUP_WINDOW_MS, ID_AHEAD_MS_MAX};
@@ -10,10 +16,16 @@ use iris_types::request::{
 };
 use iris_types::{
     Body, ConversationId, ConversationSummary, DeviceId, DeviceSummary, ErrorCode, HistoryEntry, InboxEntry,
-    InboxItem, InboxMessage, MessageId, Offset, Refusal, Seq, Timestamp, UserId,
+    InboxItem, InboxMessage, MessageId, Offset, Peer, Presence, Preview, Refusal, Seq, Settings, Standing,
+    Target, Timestamp, UserId,
 };
 
+use groups::Group;
+use standing::Told;
+
 type Key = (ConversationId, UserId, MessageId);
+/// Entries to be pushed to their users' devices.
+pub(crate) type Pushes = Vec<(UserId, Arc<InboxEntry>)>;
 
 #[derive(Default)]
 #[allow(dead_code, reason = "each test program looks at some of it")]
@@ -24,6 +36,9 @@ pub(crate) struct Server {
     cursors: BTreeMap<(UserId, DeviceId), Offset>,
     history: BTreeMap<ConversationId, Vec<HistoryEntry>>,
     members: BTreeMap<ConversationId, [UserId; 2]>,
+    groups: BTreeMap<ConversationId, Group>,
+    /// Messages of groups that nobody may see who asks now.
+    pub(crate) hidden: BTreeMap<ConversationId, RangeInclusive<u64>>,
     dedup: BTreeMap<Key, (Sent, Body)>,
     /// The next sends are refused so; `None` lets one pass.
     pub(crate) refuse_sends: VecDeque<Option<Refusal>>,
@@ -36,8 +51,11 @@ pub(crate) struct Server {
     pub(crate) page_items: usize,
     /// Results do not tell their place in the inbox.
     pub(crate) hides_offsets: bool,
+    pub(crate) settings: BTreeMap<UserId, Settings>,
+    pub(crate) presence: Vec<Presence>,
     /// What was asked, for tests that look at it.
     pub(crate) sends: Vec<SendMessage>,
+    pub(crate) told: Told,
     pub(crate) acknowledged: Vec<(DeviceId, Offset)>,
 }
 
@@ -58,10 +76,15 @@ impl Server {
         user: &UserId,
         device: &DeviceId,
         request: Request,
-    ) -> (Option<Answer>, Vec<(UserId, Arc<InboxEntry>)>) {
+    ) -> (Option<Answer>, Pushes) {
+        let mut pushes = Vec::new();
         let answer = match request {
             Request::SendMessage(send) => return self.send(user, device, send),
             Request::Acknowledge { up_to } => return (self.acknowledge(user, device, up_to), Vec::new()),
+            Request::Typing { target, on } => {
+                self.told.typing.push((target, on));
+                return (None, pushes);
+            }
             _ if !self.refuse_reads.is_empty() => self
                 .refuse_reads
                 .pop_front()
@@ -80,8 +103,13 @@ impl Server {
                 self.revoked.extend((answer == Answer::Done).then_some(device));
                 answer
             }
+            Request::CreateGroup(create) => self.create_group(user, create, &mut pushes),
+            Request::ChangeGroup(change) => self.change_group(user, change, &mut pushes),
+            Request::ReadGroup { group } => self.group_summary(user, group),
+            Request::ReadRoster(read) => self.roster(user, &read),
+            standing => self.stand(user, standing, &mut pushes),
         };
-        (Some(answer), Vec::new())
+        (Some(answer), pushes)
     }
 
     pub(crate) fn history_of(&self, one: &UserId, other: &UserId) -> Vec<HistoryEntry> {
@@ -103,41 +131,63 @@ impl Server {
         from: &UserId,
         device: Option<&DeviceId>,
         send: &SendMessage,
-    ) -> (Sent, Vec<(UserId, Arc<InboxEntry>)>) {
+    ) -> (Sent, Pushes) {
         let SendMessage { id, to, body, .. } = send.clone();
-        let conversation = ConversationId::direct(from, &to);
-        self.members.insert(conversation, [from.clone(), to.clone()]);
-        let history = self.history.entry(conversation).or_default();
-        let (seq, sent_at) = (Seq(history.len() as u64 + 1), self.now);
-        history.push(HistoryEntry { seq, id, from: from.clone(), sent_at, body: body.clone() });
+        let conversation = to.conversation(from);
+        let owners = match &to {
+            Target::User(to) => {
+                self.members.insert(conversation, [from.clone(), to.clone()]);
+                vec![
+                    (from.clone(), Peer::User(to.clone()), device.cloned()),
+                    (to.clone(), Peer::User(from.clone()), None),
+                ]
+            }
+            Target::Group(group) => self.group_owners(*group, from, device),
+        };
+        let (seq, sent_at) = (self.write(conversation, from, id, body.clone()), self.now);
         let mut pushes = Vec::new();
         let mut offset = None;
-        for (owner, with, origin) in [(from, &to, device.cloned()), (&to, from, None)] {
-            let inbox = self.inboxes.entry(owner.clone()).or_default();
-            let place = Offset(inbox.len() as u64 + 1);
-            offset = offset.or(Some(place));
-            let (from, with, body) = (from.clone(), with.clone(), body.clone());
+        for (owner, with, origin) in owners {
+            let is_own = owner == *from;
+            let (from, body) = (from.clone(), body.clone());
             let message = InboxMessage { conversation, seq, id, from, with, origin, sent_at, body };
-            let entry = Arc::new(InboxEntry { offset: place, item: InboxItem::Message(message) });
-            inbox.push(Arc::clone(&entry));
-            pushes.push((owner.clone(), entry));
+            let place = self.append(&owner, InboxItem::Message(message), &mut pushes);
+            offset = offset.or(Some(place).filter(|_| is_own));
         }
         let sent = Sent { id, conversation, seq, sent_at, offset: None };
         self.dedup.insert((conversation, from.clone(), id), (sent, body));
         (Sent { offset: offset.filter(|_| !self.hides_offsets), ..sent }, pushes)
     }
 
-    fn send(
-        &mut self,
-        user: &UserId,
-        device: &DeviceId,
-        send: SendMessage,
-    ) -> (Option<Answer>, Vec<(UserId, Arc<InboxEntry>)>) {
+    /// The next message of a conversation.
+    fn write(&mut self, conversation: ConversationId, from: &UserId, id: MessageId, body: Body) -> Seq {
+        let history = self.history.entry(conversation).or_default();
+        let (seq, sent_at) = (Seq(history.len() as u64 + 1), self.now);
+        history.push(HistoryEntry { seq, id, from: from.clone(), sent_at, body });
+        seq
+    }
+
+    /// The next entry of an inbox.
+    pub(crate) fn append(&mut self, owner: &UserId, item: InboxItem, pushes: &mut Pushes) -> Offset {
+        let inbox = self.inboxes.entry(owner.clone()).or_default();
+        let offset = Offset(inbox.len() as u64 + 1);
+        let entry = Arc::new(InboxEntry { offset, item });
+        inbox.push(Arc::clone(&entry));
+        pushes.push((owner.clone(), entry));
+        offset
+    }
+
+    fn send(&mut self, user: &UserId, device: &DeviceId, send: SendMessage) -> (Option<Answer>, Pushes) {
         self.sends.push(send.clone());
         if let Some(Some(refusal)) = self.refuse_sends.pop_front() {
             return (Some(self.refused(refusal)), Vec::new());
         }
-        let conversation = ConversationId::direct(user, &send.to);
+        if let Target::Group(group) = &send.to
+            && !self.is_member(*group, user)
+        {
+            return (Some(self.refused(ErrorCode::NotMember)), Vec::new());
+        }
+        let conversation = send.to.conversation(user);
         let known = |id| self.dedup.get(&(conversation, user.clone(), id));
         let oldest = self.now.minus_millis(DEDUP_WINDOW_MS);
         if send.id.timestamp() < oldest {
@@ -193,36 +243,55 @@ impl Server {
     }
 
     fn history_page(&self, user: &UserId, read: &ReadHistory) -> HistoryPage {
-        let conversation = ConversationId::direct(user, &read.with);
-        let all = self.history.get(&conversation).map_or(&[][..], Vec::as_slice);
+        let conversation = read.with.conversation(user);
+        let hidden = self.hidden.get(&conversation);
+        let seen = |entry: &&HistoryEntry| hidden.is_none_or(|hidden| !hidden.contains(&entry.seq.0));
+        let all: Vec<_> = self.history.get(&conversation).into_iter().flatten().filter(seen).collect();
         let limit = usize::from(read.limit).min(self.page_items);
         let (range, more) = match read.from {
             HistoryFrom::After(seq) => {
-                let start = (seq.0 as usize).min(all.len());
+                let start = all.partition_point(|entry| entry.seq <= seq);
                 let end = (start + limit).min(all.len());
                 (start..end, end < all.len())
             }
             HistoryFrom::Latest => (all.len().saturating_sub(limit)..all.len(), all.len() > limit),
             HistoryFrom::Before(seq) => {
-                let end = (seq.0 as usize).saturating_sub(1).min(all.len());
+                let end = all.partition_point(|entry| entry.seq < seq);
                 (end.saturating_sub(limit)..end, end > limit)
             }
         };
-        HistoryPage { conversation, entries: all[range].to_vec(), more }
+        let entries = all[range].iter().map(|entry| (*entry).clone()).collect();
+        HistoryPage { conversation, entries, more }
     }
 
     fn conversations(&self, user: &UserId, list: ListConversations) -> ConversationPage {
-        let mine = |(_, members): &(&ConversationId, &[UserId; 2])| members.contains(user);
-        let behind = |(id, _): &(&ConversationId, &[UserId; 2])| list.after.is_none_or(|after| **id > after);
-        let summary = |(conversation, members): (&ConversationId, &[UserId; 2])| {
-            let [one, other] = members;
-            let with = if one == user { other } else { one }.clone();
-            let last_seq = Seq(self.history.get(conversation).map_or(0, |all| all.len() as u64));
-            ConversationSummary { conversation: *conversation, with, last_seq }
-        };
-        let items: Vec<_> = self.members.iter().filter(mine).filter(behind).map(summary).collect();
-        let more = items.len() > self.page_items;
-        ConversationPage { items: items.into_iter().take(self.page_items).collect(), more }
+        let direct = self.members.iter().filter(|(_, members)| members.contains(user));
+        let direct =
+            direct.map(|(id, [one, other])| (*id, Peer::User(if one == user { other } else { one }.clone())));
+        let groups = self.groups.iter().filter(|(id, _)| self.is_member(**id, user));
+        let groups = groups.map(|(id, group)| (*id, Peer::Group(group.title.clone())));
+        let all: BTreeMap<_, _> = direct.chain(groups).collect();
+        let behind = all.into_iter().filter(|(id, _)| list.after.is_none_or(|after| *id > after));
+        let items: Vec<_> = behind.map(|(id, with)| self.summary(user, id, with)).collect();
+        let limit = self.page_items.min(usize::from(list.limit));
+        let more = items.len() > limit;
+        ConversationPage { items: items.into_iter().take(limit).collect(), more }
+    }
+
+    fn summary(&self, user: &UserId, conversation: ConversationId, with: Peer) -> ConversationSummary {
+        let last = self.history.get(&conversation).and_then(|all| all.last());
+        let preview = |entry: &HistoryEntry| Preview::of(entry.from.clone(), entry.sent_at, &entry.body);
+        let state = self.state(user, conversation);
+        ConversationSummary {
+            conversation,
+            with,
+            standing: Standing::Member,
+            last_seq: last.map(|entry| entry.seq).unwrap_or_default(),
+            read: state.read,
+            unread: state.unread,
+            flags: state.flags,
+            last: last.map(preview).expect("a conversation has a message"),
+        }
     }
 
     fn refused(&self, refusal: impl Into<Refusal>) -> Answer {

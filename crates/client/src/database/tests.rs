@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use iris_client_core::{MemoryDatabase, Outcome, Settled, Unsent};
-use iris_types::{Body, BodyKind, ErrorCode, InboxMessage, MessageId, Timestamp};
+use iris_client_core::{MemoryDatabase, Outcome, OwnMessage, Settled, Unsent};
+use iris_types::{
+    Body, BodyKind, ErrorCode, GroupTitle, InboxItem, InboxMessage, MessageId, Peer, Settings, Target,
+    Timestamp,
+};
 
 use super::*;
 
@@ -26,25 +29,42 @@ impl Choices {
         ((mixed >> 27) ^ mixed) % bound
     }
 
+    /// The first conversation is direct, the others are groups.
     fn message(&mut self, offset: u64) -> InboxMessage {
+        let which = self.below(3) as u8;
         InboxMessage {
-            conversation: ConversationId([self.below(3) as u8; 16]),
+            conversation: ConversationId([which; 16]),
             seq: Seq(offset),
             id: MessageId::from_parts(Timestamp(offset), [7; 10]),
             from: user("bob"),
-            with: user("bob"),
+            with: if which == 0 { user("bob").into() } else { Peer::Group(GroupTitle::new("Tea").unwrap()) },
             origin: None,
             sent_at: Timestamp(offset + 5),
             body: Body::new(BodyKind::TEXT, Bytes::from(format!("text {offset}"))).unwrap(),
         }
     }
 
+    fn target(&mut self) -> Target {
+        let message = self.message(1);
+        match self.below(3) {
+            0 => user("carol").into(),
+            _ => message.with.target(message.conversation),
+        }
+    }
+
+    fn item(&mut self, offset: u64) -> InboxItem {
+        match self.below(3) {
+            0 => InboxItem::Settings(Settings::default(), Timestamp(offset)),
+            _ => InboxItem::Message(self.message(offset)),
+        }
+    }
+
     fn operation(&mut self, step: u64) -> StoreOperation {
         let number = SendNumber(1 + self.below(step));
-        let to = user("carol");
+        let to = self.target();
         let id = Some(MessageId::from_parts(Timestamp(step), [9; 10]));
         let reference = (self.below(2) == 0).then(|| Bytes::from_static(b"reference"));
-        match self.below(8) {
+        match self.below(10) {
             0 | 1 => {
                 let id = id.filter(|_| self.below(2) == 0);
                 let body = self.message(step).body;
@@ -55,8 +75,15 @@ impl Choices {
                 StoreOperation::Settle(Settled { number, to, id, reference, outcome })
             }
             3 => StoreOperation::DropSettled(number),
-            4 => StoreOperation::PutSent(self.message(step)),
-            5 => StoreOperation::PutReceived { offset: Offset(step), message: self.message(step) },
+            4 => {
+                let message = self.message(step);
+                let InboxMessage { conversation, seq, id, sent_at, body, .. } = message;
+                let to = message.with.target(conversation);
+                StoreOperation::PutSent(OwnMessage { conversation, seq, id, to, sent_at, body })
+            }
+            5 => StoreOperation::PutReceived { offset: Offset(step), item: self.item(step) },
+            7 => StoreOperation::PutReadMark { target: self.target(), up_to: Seq(step) },
+            8 => StoreOperation::DropReadMark(self.target()),
             6 => StoreOperation::PutGap { first: Offset(step.saturating_sub(1)), last: Offset(step) },
             _ if self.below(2) == 0 => StoreOperation::SetShown(Offset(self.below(step + 1))),
             _ => StoreOperation::SetCursor(Offset(step)),
@@ -84,6 +111,20 @@ fn a_file_gives_back_what_memory_gives_back() {
             database.apply(&operations).unwrap();
             twin.apply(operations);
         }
+    }
+}
+
+#[test]
+fn a_database_of_another_layout_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Database::open(dir.path(), &user("alice"), &device());
+    let (database, _) = open().unwrap();
+    let transaction = database.engine.begin_write().unwrap();
+    transaction.open_table(COUNTERS).unwrap().insert("layout", 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    for _ in 0..2 {
+        assert!(matches!(open(), Err(DatabaseError::Layout { found: 1, known: LAYOUT, .. })));
     }
 }
 

@@ -134,7 +134,7 @@ pub fn message(to: &str, number: u64, body: &[u8]) -> SendMessage {
     random[2..].copy_from_slice(&number.to_be_bytes());
     SendMessage {
         id: MessageId::from_parts(START, random),
-        to: UserId::new(to).unwrap(),
+        to: UserId::new(to).unwrap().into(),
         previous: None,
         body: Body::new(BodyKind(7), Bytes::copy_from_slice(body)).unwrap(),
     }

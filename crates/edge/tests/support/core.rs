@@ -8,7 +8,8 @@ use iris_types::request::{
     Answer, Attached, InboxPage, Login, Request, RequestId, SendMessage, Sent, SessionId,
 };
 use iris_types::{
-    ConversationId, DeviceId, ErrorCode, InboxEntry, InboxItem, InboxMessage, Offset, Refusal, Seq, UserId,
+    Body, ConversationId, DeviceId, ErrorCode, InboxEntry, InboxItem, InboxMessage, MessageId, Offset,
+    Refusal, Seq, Target, UserId,
 };
 
 use super::{PATIENCE, START};
@@ -47,9 +48,11 @@ impl FakeCore {
 
     pub fn deliver(&self, message: ToEdge) {
         let session = match &message {
-            ToEdge::Answer { session, .. } | ToEdge::Push { session, .. } | ToEdge::Close { session, .. } => {
-                *session
-            }
+            ToEdge::Answer { session, .. }
+            | ToEdge::Push { session, .. }
+            | ToEdge::Presence { session, .. }
+            | ToEdge::Typing { session, .. }
+            | ToEdge::Close { session, .. } => *session,
         };
         self.inboxes[usize::from(session.event_loop)].deliver(&mut vec![message]);
     }
@@ -148,45 +151,42 @@ impl State {
         out: &mut Vec<ToEdge>,
     ) {
         let answer = match request {
-            Request::SendMessage(send) => Answer::Sent(self.send(user, send, out)),
+            Request::SendMessage(SendMessage { id, to: Target::User(to), body, .. }) => {
+                Answer::Sent(self.send(user, to, id, body, out))
+            }
             Request::ReadInbox { after } => Answer::InboxPage(self.page(&user, after)),
             Request::Acknowledge { up_to } => {
                 self.acknowledged.insert(user, up_to);
                 return;
             }
-            Request::ReadHistory(_)
-            | Request::ListConversations(_)
-            | Request::ListDevices
-            | Request::RenameDevice(_)
-            | Request::RevokeDevice(_) => {
-                Answer::Refused { refusal: ErrorCode::NotMember.into(), server_time: START }
-            }
+            Request::Typing { .. } => return,
+            _ => Answer::Refused { refusal: ErrorCode::NotMember.into(), server_time: START },
         };
         out.push(ToEdge::Answer { session, id, answer });
     }
 
-    fn send(&mut self, from: UserId, send: SendMessage, out: &mut Vec<ToEdge>) -> Sent {
-        let conversation = ConversationId::direct(&from, &send.to);
+    fn send(&mut self, from: UserId, to: UserId, id: MessageId, body: Body, out: &mut Vec<ToEdge>) -> Sent {
+        let conversation = ConversationId::direct(&from, &to);
         let seq = self.seqs.entry(conversation).or_insert(0);
         *seq += 1;
         let seq = Seq(*seq);
-        let log = self.logs.entry(send.to.clone()).or_default();
+        let log = self.logs.entry(to.clone()).or_default();
         let message = InboxMessage {
             conversation,
             seq,
-            id: send.id,
+            id,
             from: from.clone(),
-            with: from,
+            with: from.into(),
             origin: None,
             sent_at: START,
-            body: send.body,
+            body,
         };
         let entry =
             Arc::new(InboxEntry { offset: Offset(log.len() as u64 + 1), item: InboxItem::Message(message) });
         log.push(Arc::clone(&entry));
-        let to = self.sessions.iter().filter(|(_, (user, _))| *user == send.to).map(|(session, _)| *session);
+        let to = self.sessions.iter().filter(|(_, (user, _))| *user == to).map(|(session, _)| *session);
         out.extend(to.map(|session| ToEdge::Push { session, entry: Arc::clone(&entry) }));
-        Sent { id: send.id, conversation, seq, sent_at: START, offset: None }
+        Sent { id, conversation, seq, sent_at: START, offset: None }
     }
 
     fn page(&self, user: &UserId, after: Offset) -> InboxPage {

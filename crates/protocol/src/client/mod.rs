@@ -1,34 +1,28 @@
 //! A connection to a server as the client sees it.
 
+mod event;
 mod receive;
+mod requests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use iris_types::limits::{
     LOGIN_ANSWER_MS_MAX, NONCE_BYTES, PING_INTERVAL_MS, PONG_MS_MAX, WAITING_PING_INTERVAL_MS,
 };
-use iris_types::request::{
-    Attached, ConversationPage, HistoryPage, ListConversations, ReadHistory, RenameDevice, RequestId,
-    RevokeDevice, SendMessage, Sent,
-};
-use iris_types::{
-    ConversationId, DeviceId, DeviceSummary, ErrorCode, HistoryEntry, InboxMessage, MessageId, Monotonic,
-    Offset, Refusal, Seq, Timestamp,
-};
+use iris_types::request::RequestId;
+use iris_types::{DeviceId, ErrorCode, HistoryEntry, Monotonic, Offset, Refusal, Timestamp};
 
+pub use self::event::ClientEvent;
 use crate::acknowledge::Acknowledge;
 use crate::authenticate::Authenticate;
-use crate::frame::opcode;
+pub use crate::entry::Entry;
 use crate::framing::Partial;
 use crate::hello::ClientHello;
-use crate::list_conversations::List;
-use crate::list_devices::ListDevices;
 use crate::output::Output;
 use crate::ping::Ping;
 use crate::read_inbox::Sync;
-use crate::send_message::{self, put_send, send_len};
-use crate::{Capabilities, DrainHint, ServerLimits, Versions, read_history, rename_device, revoke_device};
+use crate::{Capabilities, Versions};
 
 /// What to offer and who logs in.
 #[derive(Clone)]
@@ -41,94 +35,6 @@ pub struct ClientConfig {
     pub nonce: [u8; NONCE_BYTES],
     /// The device's clock, corrected by the server's time where known.
     pub at: Timestamp,
-}
-
-/// What the server's bytes tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientEvent {
-    /// Logged in. Call [`ClientConnection::sync`] to get entries; sends may go at once.
-    Ready {
-        attached: Attached,
-        version: u8,
-        capabilities: Capabilities,
-        limits: ServerLimits,
-    },
-    /// Not logged in; `Closed` follows.
-    LoginRefused {
-        refusal: Refusal,
-        server_time: Timestamp,
-    },
-    /// A send is durable. With an offset it stands for the own entry there, too: nothing else comes for that
-    /// offset, and it is acknowledged like any entry. Order among these and `Entries` is the inbox's order.
-    Sent {
-        request: RequestId,
-        sent: Sent,
-    },
-    /// A request was refused. Request 0: an acknowledgement was, or a frame the server does not know. A server
-    /// time of 0 was not told.
-    Refused {
-        request: RequestId,
-        refusal: Refusal,
-        server_time: Timestamp,
-    },
-    /// Dense and ascending, from the last offset + 1 on or behind the gap: first and last offset that are gone.
-    Entries {
-        gap: Option<(Offset, Offset)>,
-        entries: Vec<Entry>,
-    },
-    /// A page of the sync is complete. Not live: acknowledge `last` (once everything is stored) and the next
-    /// page comes. Live: entries are pushed from now on.
-    PageEnd {
-        request: RequestId,
-        last: Offset,
-        log_end: Offset,
-        live: bool,
-    },
-    /// Pushes have stopped: acknowledge what is here, then call [`ClientConnection::sync`] again.
-    SyncNeeded,
-    HistoryPage {
-        request: RequestId,
-        page: HistoryPage,
-    },
-    Conversations {
-        request: RequestId,
-        page: ConversationPage,
-    },
-    Devices {
-        request: RequestId,
-        items: Vec<DeviceSummary>,
-    },
-    /// The change that was asked for is durable.
-    Done {
-        request: RequestId,
-    },
-    /// The server stops; new requests are refused. Reconnect after the hint.
-    Drain(DrainHint),
-    Pong,
-    /// The connection is over: close the transport. Comes once and last. `by_server`: it said so; otherwise it
-    /// broke the protocol (`bad_frame`, `wrong_state`) or went silent (`timed_out`).
-    Closed {
-        refusal: Refusal,
-        by_server: bool,
-    },
-}
-
-/// One entry of the inbox as a device gets it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// Somebody else's message, or one sent by another of the user's devices. `origin` is never known here.
-    Message { offset: Offset, message: InboxMessage },
-    /// A message that this device sent.
-    OwnSent { offset: Offset, conversation: ConversationId, seq: Seq, id: MessageId, sent_at: Timestamp },
-}
-
-impl Entry {
-    #[must_use]
-    pub const fn offset(&self) -> Offset {
-        match self {
-            Self::Message { offset, .. } | Self::OwnSent { offset, .. } => *offset,
-        }
-    }
 }
 
 /// The machine. Plaintext bytes in both directions. Hello and login are its first output.
@@ -161,11 +67,24 @@ pub struct ClientConnection {
     sends_unanswered: u32,
     /// Pages of history asked for, as far as they have come.
     histories: BTreeMap<RequestId, Vec<HistoryEntry>>,
-    lists: BTreeSet<RequestId>,
-    /// Lists of devices asked for.
-    device_lists: BTreeSet<RequestId>,
-    /// Changes asked for: answered with Done.
-    changes: BTreeSet<RequestId>,
+    /// Everything else that was asked for, but sends.
+    asked: BTreeMap<RequestId, Asked>,
+}
+
+/// Which answer a request has to get, unless it is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Conversations,
+    Devices,
+    /// Done.
+    Change,
+    /// Sent, or Done.
+    GroupChange,
+    Group,
+    Roster,
+    Receipts,
+    Settings,
+    Presences,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,29 +124,13 @@ impl ClientConnection {
             page_has_content: false,
             sends_unanswered: 0,
             histories: BTreeMap::new(),
-            lists: BTreeSet::new(),
-            device_lists: BTreeSet::new(),
-            changes: BTreeSet::new(),
+            asked: BTreeMap::new(),
         }
     }
 
     /// Takes what arrived, as many frames as there are; keeps only a partial frame.
     pub fn receive(&mut self, bytes: &[u8], now: Monotonic, events: &mut Vec<ClientEvent>) {
         receive::receive(self, bytes, now, events);
-    }
-
-    /// Queues a send. `request` is unique among the unanswered ones and neither 0 nor `u32::MAX`. In version 2
-    /// the sends of one turn share frames. Like all requests, it does nothing unless the connection is ready.
-    pub fn send(&mut self, request: RequestId, message: &SendMessage) {
-        if self.stage != Stage::Ready {
-            return;
-        }
-        self.sends_unanswered += 1;
-        if self.version == 1 {
-            send_message::encode(request, message, self.output.frames());
-        } else {
-            put_send(self.output.item(opcode::SEND_BATCH, send_len(message)), request, message);
-        }
     }
 
     /// Tells that everything up to here is stored. In version 1 one frame per entry received, in version 2 one
@@ -260,46 +163,6 @@ impl ClientConnection {
         self.last = after;
         self.acknowledged = after;
         Sync { request, after }.encode(self.output.frames());
-    }
-
-    /// Asks for a page of history.
-    pub fn read_history(&mut self, request: RequestId, read: &ReadHistory) {
-        if self.stage == Stage::Ready {
-            self.histories.insert(request, Vec::new());
-            read_history::encode(request, read, self.output.frames());
-        }
-    }
-
-    /// Asks for a page of the list of conversations.
-    pub fn list_conversations(&mut self, request: RequestId, list: &ListConversations) {
-        if self.stage == Stage::Ready {
-            self.lists.insert(request);
-            List { request, list: *list }.encode(self.output.frames());
-        }
-    }
-
-    /// Asks for the user's devices.
-    pub fn list_devices(&mut self, request: RequestId) {
-        if self.stage == Stage::Ready {
-            self.device_lists.insert(request);
-            ListDevices { request }.encode(self.output.frames());
-        }
-    }
-
-    /// Gives a device of the user a label.
-    pub fn rename_device(&mut self, request: RequestId, rename: &RenameDevice) {
-        if self.stage == Stage::Ready {
-            self.changes.insert(request);
-            rename_device::encode(request, rename, self.output.frames());
-        }
-    }
-
-    /// Ends a device of the user for ever.
-    pub fn revoke_device(&mut self, request: RequestId, revoke: &RevokeDevice) {
-        if self.stage == Stage::Ready {
-            self.changes.insert(request);
-            revoke_device::encode(request, revoke, self.output.frames());
-        }
     }
 
     /// Asks for a sign of life; [`Self::handle_deadline`] does so by itself when it is time.
@@ -371,9 +234,7 @@ impl ClientConnection {
         let is_waiting = self.sends_unanswered > 0
             || self.syncing.is_some()
             || !self.histories.is_empty()
-            || !self.lists.is_empty()
-            || !self.device_lists.is_empty()
-            || !self.changes.is_empty();
+            || !self.asked.is_empty();
         if !is_waiting {
             return regular;
         }

@@ -5,19 +5,23 @@ use iris_types::planted::{Bug, is_planted};
 use iris_types::request::{HistoryPage, RequestId};
 use iris_types::{ErrorCode, HistoryEntry, Monotonic, Offset};
 
-use super::{ClientConnection, ClientEvent, Entry, Stage};
+use super::{Asked, ClientConnection, ClientEvent, Entry, Stage};
 use crate::authenticate::Ready;
 use crate::batch::BatchItem;
-use crate::done::Done;
 use crate::frame::{ServerFrame, opcode};
 use crate::framing::each_frame;
 use crate::hello::ServerHello;
 use crate::list_conversations::Conversations;
 use crate::list_devices::Devices;
+use crate::presence::Presences;
+use crate::read_group::Group;
 use crate::read_history::HistoryEnd;
-use crate::read_inbox::{Gap, OwnSent, PageEnd};
+use crate::read_inbox::{Gap, PageEnd};
+use crate::read_receipts::Receipts;
+use crate::read_roster::Roster;
 use crate::refusal::Refused;
 use crate::send_message::SendResult;
+use crate::settings::SettingsAnswer;
 use crate::wire::DecodeError;
 
 /// The server said what it never says in this state.
@@ -96,22 +100,61 @@ impl Turn<'_> {
     fn ready_frame(&mut self, frame: ServerFrame) -> Taken {
         match frame {
             ServerFrame::Batch(items) => items.into_iter().try_for_each(|item| self.item(item)),
-            ServerFrame::Sent(result) => self.item(BatchItem::Sent(result)),
-            ServerFrame::Delivery(delivery) => self.item(BatchItem::Delivery(delivery)),
-            ServerFrame::OwnSent(own) => self.item(BatchItem::OwnSent(own)),
+            ServerFrame::Sent(result) => self.sent(result),
+            ServerFrame::Entry(entry) => self.entry(entry),
             ServerFrame::Gap(gap) => self.gap(gap),
             ServerFrame::PageEnd(end) => self.page_end(end),
             ServerFrame::SyncNeeded(_) => self.event(ClientEvent::SyncNeeded),
             ServerFrame::HistoryEntry(item) => self.history(item.request, [item.entry]),
             ServerFrame::HistoryBatch(batch) => self.history(batch.request, batch.entries),
             ServerFrame::HistoryEnd(end) => self.history_end(end),
-            ServerFrame::Conversations(answer) => self.conversations(answer),
-            ServerFrame::Devices(answer) => self.devices(answer),
-            ServerFrame::Done(done) => self.done(done),
+            ServerFrame::Presence(presence) => self.event(ClientEvent::Presence(presence)),
+            ServerFrame::TypingNotice(typing) => self.event(ClientEvent::Typing(typing)),
             ServerFrame::Refused(refused) => self.refused(refused),
             ServerFrame::Pong(_) => self.event(ClientEvent::Pong),
             ServerFrame::Drain(drain) => self.event(ClientEvent::Drain(drain.hint)),
             ServerFrame::Hello(_) | ServerFrame::Ready(_) | ServerFrame::Closed(_) => Err(WRONG),
+            answer => self.answer(answer),
+        }
+    }
+
+    /// What answers one request in one frame.
+    fn answer(&mut self, answer: ServerFrame) -> Taken {
+        let (request, asked, event) = match answer {
+            ServerFrame::Conversations(Conversations { request, page }) => {
+                (request, Asked::Conversations, ClientEvent::Conversations { request, page })
+            }
+            ServerFrame::Devices(Devices { request, items }) => {
+                (request, Asked::Devices, ClientEvent::Devices { request, items })
+            }
+            ServerFrame::Group(Group { request, summary: group }) => {
+                (request, Asked::Group, ClientEvent::Group { request, group })
+            }
+            ServerFrame::Roster(Roster { request, page }) => {
+                (request, Asked::Roster, ClientEvent::Roster { request, page })
+            }
+            ServerFrame::Receipts(Receipts { request, page }) => {
+                (request, Asked::Receipts, ClientEvent::Receipts { request, page })
+            }
+            ServerFrame::Settings(SettingsAnswer { request, settings }) => {
+                (request, Asked::Settings, ClientEvent::Settings { request, settings })
+            }
+            ServerFrame::Presences(Presences { request, items }) => {
+                (request, Asked::Presences, ClientEvent::Presences { request, items })
+            }
+            ServerFrame::Done(done) => return self.done(done.request),
+            _ => return Err(WRONG),
+        };
+        if self.connection.asked.remove(&request) != Some(asked) {
+            return Err(WRONG);
+        }
+        self.event(event)
+    }
+
+    fn done(&mut self, request: RequestId) -> Taken {
+        match self.connection.asked.remove(&request) {
+            Some(Asked::Change | Asked::GroupChange) => self.event(ClientEvent::Done { request }),
+            _ => Err(WRONG),
         }
     }
 
@@ -148,9 +191,7 @@ impl Turn<'_> {
         if connection.syncing == Some(request) {
             connection.syncing = None;
         } else if connection.histories.remove(&request).is_none()
-            && !connection.lists.remove(&request)
-            && !connection.device_lists.remove(&request)
-            && !connection.changes.remove(&request)
+            && connection.asked.remove(&request).is_none()
             && request != RequestId(0)
         {
             connection.sends_unanswered = connection.sends_unanswered.saturating_sub(1);
@@ -160,20 +201,25 @@ impl Turn<'_> {
 
     fn item(&mut self, item: BatchItem) -> Taken {
         match item {
-            BatchItem::Sent(SendResult { request, sent }) => {
-                if let Some(offset) = sent.offset {
-                    self.advance(offset)?;
-                }
+            BatchItem::Sent(result) => self.sent(result),
+            BatchItem::Entry(entry) => self.entry(entry),
+        }
+    }
+
+    fn sent(&mut self, result: SendResult) -> Taken {
+        let SendResult { request, sent } = result;
+        match self.connection.asked.remove(&request) {
+            // The change comes as an entry of its own, with its body.
+            Some(Asked::GroupChange) if sent.offset.is_none() => {}
+            Some(_) => return Err(WRONG),
+            None => {
                 self.connection.sends_unanswered = self.connection.sends_unanswered.saturating_sub(1);
-                self.event(ClientEvent::Sent { request, sent })
-            }
-            BatchItem::Delivery(delivery) => {
-                self.entry(Entry::Message { offset: delivery.offset, message: delivery.message })
-            }
-            BatchItem::OwnSent(OwnSent { offset, conversation, seq, id, sent_at }) => {
-                self.entry(Entry::OwnSent { offset, conversation, seq, id, sent_at })
             }
         }
+        if let Some(offset) = sent.offset {
+            self.advance(offset)?;
+        }
+        self.event(ClientEvent::Sent { request, sent })
     }
 
     fn entry(&mut self, entry: Entry) -> Taken {
@@ -236,28 +282,5 @@ impl Turn<'_> {
         let entries = self.connection.histories.remove(&request).ok_or(WRONG)?;
         let page = HistoryPage { conversation, entries, more };
         self.event(ClientEvent::HistoryPage { request, page })
-    }
-
-    fn conversations(&mut self, answer: Conversations) -> Taken {
-        let Conversations { request, page } = answer;
-        if !self.connection.lists.remove(&request) {
-            return Err(WRONG);
-        }
-        self.event(ClientEvent::Conversations { request, page })
-    }
-    fn devices(&mut self, answer: Devices) -> Taken {
-        let Devices { request, items } = answer;
-        if !self.connection.device_lists.remove(&request) {
-            return Err(WRONG);
-        }
-        self.event(ClientEvent::Devices { request, items })
-    }
-
-    fn done(&mut self, done: Done) -> Taken {
-        let Done { request } = done;
-        if !self.connection.changes.remove(&request) {
-            return Err(WRONG);
-        }
-        self.event(ClientEvent::Done { request })
     }
 }

@@ -6,14 +6,18 @@ use iris_types::{ErrorCode, Offset, Refusal, Timestamp};
 
 use super::flow::Verdict;
 use super::{ACKNOWLEDGE_REQUEST, SYNC_REQUEST, ServerConnection, Stage};
-use crate::batch::{KIND_DELIVERY, KIND_OWN_SENT, KIND_SENT};
+use crate::batch::KIND_SENT;
 use crate::done::Done;
-use crate::frame::{opcode, put_frame};
+use crate::entry::Outgoing;
+use crate::frame::opcode;
 use crate::output::Output;
-use crate::read_inbox::{Gap, Outgoing, PageEnd, put_message, put_own};
+use crate::read_inbox::{Gap, PageEnd};
 use crate::refusal::Refused;
 use crate::send_message::{RESULT_BYTES, SendResult, put_result};
-use crate::{list_conversations, list_devices, read_history};
+use crate::settings::SettingsAnswer;
+use crate::{
+    list_conversations, list_devices, presence, read_group, read_history, read_receipts, read_roster,
+};
 
 pub(super) fn answer(connection: &mut ServerConnection, id: RequestId, answer: Answer) {
     match (connection.stage, answer) {
@@ -40,6 +44,13 @@ fn ready_answer(connection: &mut ServerConnection, id: RequestId, answer: Answer
         }
         Answer::Devices(items) => list_devices::encode(id, &items, connection.output.frames()),
         Answer::Done => Done { request: id }.encode(connection.output.frames()),
+        Answer::Group(summary) => read_group::encode(id, &summary, connection.output.frames()),
+        Answer::Roster(page) => read_roster::encode_page(id, &page, connection.output.frames()),
+        Answer::Receipts(page) => read_receipts::encode_page(id, &page, connection.output.frames()),
+        Answer::Settings(settings) => {
+            SettingsAnswer { request: id, settings }.encode(connection.output.frames());
+        }
+        Answer::Presence(items) => presence::encode_answer(id, &items, connection.output.frames()),
         Answer::Refused { refusal, server_time } if id == SYNC_REQUEST => {
             abandon_sync(connection, refusal, server_time);
         }
@@ -87,24 +98,9 @@ fn put_sent(connection: &mut ServerConnection, request: RequestId, mut sent: Sen
 /// One entry: a frame in version 1, an item of the open batch in version 2.
 pub(super) fn put_entry(output: &mut Output, version: u8, entry: &Outgoing<'_>) {
     if version == 1 {
-        match entry {
-            Outgoing::Message(offset, message) => {
-                put_frame(output.frames(), opcode::DELIVERY, |out| put_message(out, *offset, message));
-            }
-            Outgoing::Own(own) => own.encode(output.frames()),
-        }
-        return;
-    }
-    let out = output.item(opcode::BATCH, 1 + entry.len());
-    match entry {
-        Outgoing::Message(offset, message) => {
-            out.push(KIND_DELIVERY);
-            put_message(out, *offset, message);
-        }
-        Outgoing::Own(own) => {
-            out.push(KIND_OWN_SENT);
-            put_own(out, own);
-        }
+        entry.encode(output.frames());
+    } else {
+        entry.put_item(output.item(opcode::BATCH, entry.item_len()));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod flow;
+mod notices;
 mod receive;
 
 use std::sync::Arc;
@@ -9,14 +10,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iris_types::limits::{LOGIN_MS_MAX, NONCE_BYTES, OUTPUT_BYTES_MAX, PARTIAL_FRAME_MS_MAX};
 use iris_types::request::{Answer, Attached, Request, RequestId};
-use iris_types::{DeviceId, ErrorCode, InboxEntry, Monotonic, Offset, Refusal, Timestamp};
+use iris_types::{DeviceId, ErrorCode, InboxEntry, Monotonic, Offset, Presence, Refusal, Timestamp, Typing};
 
 use self::flow::{Flow, Verdict};
+use self::notices::{Late, TypingPace};
 use crate::authenticate::Ready;
 use crate::drain::{Closed, Drain};
+use crate::entry::Outgoing;
 use crate::framing::Partial;
 use crate::output::Output;
-use crate::read_inbox::{Outgoing, SyncNeeded};
+use crate::read_inbox::SyncNeeded;
 use crate::refusal::Refused;
 use crate::{Capabilities, DrainHint, ServerLimits, Versions};
 
@@ -41,9 +44,10 @@ pub enum ServerEvent {
     /// Verify the token; then [`ServerConnection::accept_login`] or [`ServerConnection::refuse_login`]. Comes at
     /// most once.
     Authenticate { token: Bytes, device: DeviceId, nonce: [u8; NONCE_BYTES], at: Timestamp },
-    /// For the core. Every one but [`Request::Acknowledge`] needs one [`ServerConnection::answer`] with the same
-    /// id. Only after an accepted login. Syncing asks for pages under [`SYNC_REQUEST`], acknowledgements come
-    /// under [`ACKNOWLEDGE_REQUEST`]; neither id is ever a client's.
+    /// For the core. Every one but [`Request::Acknowledge`] and [`Request::Typing`] needs one
+    /// [`ServerConnection::answer`] with the same id. Only after an accepted login. Syncing asks for pages under
+    /// [`SYNC_REQUEST`], acknowledgements and typing come under [`ACKNOWLEDGE_REQUEST`]; neither id is ever a
+    /// client's.
     Request { id: RequestId, request: Request },
     /// The client broke the protocol: send what [`ServerConnection::transmit`] still has, then close. Comes once
     /// and last.
@@ -52,7 +56,8 @@ pub enum ServerEvent {
 
 /// The id under which inbox pages are asked for.
 pub const SYNC_REQUEST: RequestId = RequestId(u32::MAX);
-/// The id of acknowledgements, which are only answered when refused; of the login, too.
+/// The id of acknowledgements, which are only answered when refused; of the login, too, and of typing, which is never
+/// answered.
 pub const ACKNOWLEDGE_REQUEST: RequestId = RequestId(0);
 
 /// The machine. Plaintext bytes in both directions. An idle one holds nothing on the heap.
@@ -75,6 +80,8 @@ pub struct ServerConnection {
     in_flight: u32,
     /// Those of them whose answer may be large.
     pages_in_flight: Vec<RequestId>,
+    late: Late,
+    typing: TypingPace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +115,8 @@ impl ServerConnection {
             flow: Flow::new(),
             in_flight: 0,
             pages_in_flight: Vec::new(),
+            late: Late::default(),
+            typing: TypingPace::default(),
         }
     }
 
@@ -156,6 +165,22 @@ impl ServerConnection {
         }
     }
 
+    /// Tells who is there. While more than [`iris_types::limits::PRESENCE_OUTPUT_BYTES_MAX`] bytes wait to be sent,
+    /// only the latest of each user is kept, and sent behind them.
+    pub fn tell_presence(&mut self, presence: &Presence) {
+        if self.stage == Stage::Ready {
+            notices::put_presence(&mut self.output, &mut self.late, presence);
+        }
+    }
+
+    /// Tells that somebody writes, unless more than [`iris_types::limits::TYPING_OUTPUT_BYTES_MAX`] bytes wait to
+    /// be sent: then it is dropped.
+    pub fn tell_typing(&mut self, typing: &Typing) {
+        if self.stage == Stage::Ready {
+            notices::put_typing(&mut self.output, typing);
+        }
+    }
+
     /// Says why and closes once that is sent. Later calls do nothing.
     pub fn close(&mut self, why: impl Into<Refusal>) {
         if self.stage == Stage::Closing {
@@ -166,6 +191,7 @@ impl ServerConnection {
         self.stage = Stage::Closing;
         self.closed_with = Some(refusal.code);
         self.partial = Partial::default();
+        self.late.forget();
     }
 
     /// Asks the client to come back later, elsewhere; new requests are refused with `draining`. Before login it
@@ -182,7 +208,8 @@ impl ServerConnection {
 
     /// Appends all bytes to be sent; `true` when there were any.
     pub fn transmit(&mut self, out: &mut Vec<u8>) -> bool {
-        self.output.transmit(out)
+        // Late presences only wait while the output holds something.
+        self.output.transmit(out) | self.late.transmit(out)
     }
 
     /// Bytes that wait for [`Self::transmit`].
@@ -247,7 +274,12 @@ impl ServerConnection {
         self.output.heap_bytes()
             + self.partial.heap_bytes()
             + self.flow.heap_bytes()
+            + self.late.heap_bytes()
             + self.pages_in_flight.capacity() * size_of::<RequestId>()
+    }
+
+    fn forget_presences(&mut self) {
+        self.late.forget();
     }
 
     /// Whether the next thing for the inbox may go out; says so to the device when pushes stop here.

@@ -4,7 +4,7 @@ use iris_types::limits::{
     BUSY_RETRY_AFTER_MS, FRAME_PAYLOAD_BYTES_MAX, LOGIN_PAYLOAD_BYTES_MAX, OUTPUT_BYTES_MAX, PAGE_ITEMS_MAX,
     PAGE_REQUESTS_IN_FLIGHT_MAX,
 };
-use iris_types::request::{ListConversations, ReadHistory, Request, RequestId};
+use iris_types::request::{ListConversations, ReadHistory, ReadReceipts, ReadRoster, Request, RequestId};
 use iris_types::{ErrorCode, Monotonic, Offset, Refusal};
 
 use super::{ACKNOWLEDGE_REQUEST, SYNC_REQUEST, ServerConnection, ServerEvent, Stage};
@@ -17,6 +17,7 @@ use crate::ping::Pong;
 use crate::read_inbox::Sync;
 use crate::refusal::Refused;
 use crate::send_message::Send;
+use crate::typing::SayTyping;
 use crate::wire::{DecodeError, RefusedRequest};
 
 pub(super) fn receive(
@@ -29,7 +30,7 @@ pub(super) fn receive(
         return;
     }
     connection.heard_at = now;
-    let mut turn = Turn { acknowledged: None, events };
+    let mut turn = Turn { acknowledged: None, now, events };
     let framed = each_frame(
         connection,
         |connection| &mut connection.partial,
@@ -58,6 +59,7 @@ fn payload_bytes_max(connection: &ServerConnection) -> usize {
 struct Turn<'a> {
     /// Acknowledgements are cumulative for the core, so one for the whole turn is enough.
     acknowledged: Option<Offset>,
+    now: Monotonic,
     events: &'a mut Vec<ServerEvent>,
 }
 
@@ -73,7 +75,7 @@ impl Turn<'_> {
             Ok(frame) => self.known_frame(connection, frame),
             // What is a server's to say is not unknown, it is wrong here.
             Err(DecodeError::UnknownOpcode(
-                opcode::SERVER_HELLO..=opcode::DONE | opcode::BATCH | opcode::HISTORY_BATCH,
+                opcode::SERVER_HELLO..=opcode::TYPING_NOTICE | opcode::BATCH | opcode::HISTORY_BATCH,
             )) => connection.close(ErrorCode::WrongState),
             Err(DecodeError::UnknownOpcode(unknown)) => unknown_frame(connection, unknown),
             Err(DecodeError::Refused(refused)) => self.refused_frame(connection, opcode, refused),
@@ -98,35 +100,59 @@ impl Turn<'_> {
         match (connection.stage, frame) {
             (Stage::Opened, ClientFrame::Hello(hello)) => greet(connection, hello),
             (Stage::Greeted, ClientFrame::Authenticate(login)) => self.authenticate(connection, login),
-            (Stage::Ready, ClientFrame::SendMessage(send)) => self.send(connection, send),
-            (Stage::Ready, ClientFrame::SendBatch(items)) => self.send_batch(connection, items),
-            (Stage::Ready, ClientFrame::Acknowledge(acknowledge)) => {
-                self.acknowledge(connection, acknowledge.up_to);
-            }
-            (Stage::Ready, ClientFrame::Sync(sync)) => self.sync(connection, sync),
-            (Stage::Ready, ClientFrame::ReadHistory(read)) => {
-                let limit = read.read.limit.min(PAGE_ITEMS_MAX as u16);
-                let history = ReadHistory { limit, ..read.read };
-                self.page(connection, read.request, Request::ReadHistory(history));
-            }
-            (Stage::Ready, ClientFrame::ListConversations(list)) => {
-                let limit = list.list.limit.min(PAGE_ITEMS_MAX as u16);
-                let conversations = ListConversations { limit, ..list.list };
-                self.page(connection, list.request, Request::ListConversations(conversations));
-            }
-            (Stage::Ready, ClientFrame::ListDevices(list)) => {
-                self.small(connection, list.request, Request::ListDevices);
-            }
-            (Stage::Ready, ClientFrame::RenameDevice(rename)) => {
-                self.small(connection, rename.request, Request::RenameDevice(rename.rename));
-            }
-            (Stage::Ready, ClientFrame::RevokeDevice(revoke)) => {
-                self.small(connection, revoke.request, Request::RevokeDevice(revoke.revoke));
-            }
-            (Stage::Ready, ClientFrame::Ping(ping)) => {
-                Pong { token: ping.token }.encode(connection.output.frames());
-            }
+            (Stage::Ready, frame) => self.ready_frame(connection, frame),
             _ => connection.close(ErrorCode::WrongState),
+        }
+    }
+
+    fn ready_frame(&mut self, connection: &mut ServerConnection, frame: ClientFrame) {
+        match frame {
+            ClientFrame::Hello(_) | ClientFrame::Authenticate(_) => {
+                connection.close(ErrorCode::WrongState);
+            }
+            ClientFrame::SendMessage(send) => self.send(connection, send),
+            ClientFrame::SendBatch(items) => self.send_batch(connection, items),
+            ClientFrame::Acknowledge(acknowledge) => self.acknowledge(connection, acknowledge.up_to),
+            ClientFrame::Sync(sync) => self.sync(connection, sync),
+            ClientFrame::Ping(ping) => Pong { token: ping.token }.encode(connection.output.frames()),
+            ClientFrame::Typing(typing) => self.typing(connection, typing),
+            frame => self.question(connection, frame),
+        }
+    }
+
+    /// Everything that has a request of its own and one answer.
+    fn question(&mut self, connection: &mut ServerConnection, frame: ClientFrame) {
+        let capped = |limit: u16| limit.min(PAGE_ITEMS_MAX as u16);
+        match frame {
+            ClientFrame::ReadHistory(frame) => {
+                let read = ReadHistory { limit: capped(frame.read.limit), ..frame.read };
+                self.page(connection, frame.request, Request::ReadHistory(read));
+            }
+            ClientFrame::ListConversations(frame) => {
+                let list = ListConversations { limit: capped(frame.list.limit), ..frame.list };
+                self.page(connection, frame.request, Request::ListConversations(list));
+            }
+            ClientFrame::ReadRoster(frame) => {
+                let read = ReadRoster { limit: capped(frame.read.limit), ..frame.read };
+                self.page(connection, frame.request, Request::ReadRoster(read));
+            }
+            ClientFrame::ReadReceipts(frame) => {
+                let read = ReadReceipts { limit: capped(frame.read.limit), ..frame.read };
+                self.page(connection, frame.request, Request::ReadReceipts(read));
+            }
+            ClientFrame::Watch(frame) => {
+                // What was to be told of those who were watched so far is of no use any more.
+                connection.forget_presences();
+                self.page(connection, frame.request, Request::Watch(frame.watched));
+            }
+            ClientFrame::ReadPresence(frame) => {
+                self.page(connection, frame.request, Request::ReadPresence(frame.watched));
+            }
+            frame => {
+                if let Some((id, request)) = small_request(frame) {
+                    self.small(connection, id, request);
+                }
+            }
         }
     }
 
@@ -157,6 +183,17 @@ impl Turn<'_> {
         }
     }
 
+    /// There is no answer that says it cannot be passed on, so then it is dropped.
+    fn typing(&mut self, connection: &mut ServerConnection, typing: SayTyping) {
+        if connection.is_draining || !connection.typing.may_pass(self.now) {
+            return;
+        }
+        let SayTyping { target, on } = typing;
+        let request = Request::Typing { target, on };
+        self.events.push(ServerEvent::Request { id: ACKNOWLEDGE_REQUEST, request });
+    }
+
+    /// A request that is answered with a page, or costs as much.
     fn page(&mut self, connection: &mut ServerConnection, id: RequestId, request: Request) {
         if connection.pages_in_flight.len() >= PAGE_REQUESTS_IN_FLIGHT_MAX {
             return refuse(connection, id, Refusal::after(ErrorCode::Busy, BUSY_RETRY_AFTER_MS));
@@ -213,6 +250,24 @@ impl Turn<'_> {
             self.events.push(ServerEvent::Request { id: ACKNOWLEDGE_REQUEST, request });
         }
     }
+}
+
+/// A request whose answer is small.
+fn small_request(frame: ClientFrame) -> Option<(RequestId, Request)> {
+    Some(match frame {
+        ClientFrame::ListDevices(frame) => (frame.request, Request::ListDevices),
+        ClientFrame::RenameDevice(frame) => (frame.request, Request::RenameDevice(frame.rename)),
+        ClientFrame::RevokeDevice(frame) => (frame.request, Request::RevokeDevice(frame.revoke)),
+        ClientFrame::CreateGroup(frame) => (frame.request, Request::CreateGroup(frame.create)),
+        ClientFrame::ChangeGroup(frame) => (frame.request, Request::ChangeGroup(frame.change)),
+        ClientFrame::ReadGroup(frame) => (frame.request, Request::ReadGroup { group: frame.group }),
+        ClientFrame::MarkRead(frame) => (frame.request, Request::MarkRead(frame.mark)),
+        ClientFrame::SetFlags(frame) => (frame.request, Request::SetFlags(frame.set)),
+        ClientFrame::BlockUser(frame) => (frame.request, Request::BlockUser(frame.block)),
+        ClientFrame::ReadSettings(frame) => (frame.request, Request::ReadSettings),
+        ClientFrame::ChangeSettings(frame) => (frame.request, Request::ChangeSettings(frame.change)),
+        _ => return None,
+    })
 }
 
 fn greet(connection: &mut ServerConnection, hello: ClientHello) {

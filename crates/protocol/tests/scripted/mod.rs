@@ -2,20 +2,25 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod others;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use iris_protocol::client::{ClientConfig, ClientConnection, ClientEvent, Entry};
-use iris_protocol::server::{SYNC_REQUEST, ServerConfig, ServerConnection, ServerEvent};
+use iris_protocol::server::{ACKNOWLEDGE_REQUEST, SYNC_REQUEST, ServerConfig, ServerConnection, ServerEvent};
 use iris_protocol::{Capabilities, Versions};
 use iris_types::request::{
     Answer, Attached, ConversationPage, HistoryFrom, HistoryPage, InboxPage, ReadHistory, RenameDevice,
     Request, RequestId, RevokeDevice, SendMessage, Sent,
 };
 use iris_types::{
-    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, DeviceSummary, ErrorCode, HistoryEntry,
-    InboxEntry, InboxItem, InboxMessage, MessageId, Monotonic, Offset, Refusal, Seq, Timestamp, UserId,
+    Body, BodyKind, ConversationId, ConversationSummary, DeviceId, DeviceSummary, ErrorCode, Flags,
+    HistoryEntry, InboxEntry, InboxItem, InboxMessage, MessageId, Monotonic, Offset, Preview, Refusal, Seq,
+    Settings, Standing, Target, Timestamp, UserId,
 };
+
+pub(crate) use self::others::Group;
 
 /// HS256 with the secret of the protocol document: alice, for an hour from [`START`] on.
 pub(crate) const TOKEN: &[u8] = b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSIsImlhdCI6MTc2NzIyNTYwMCwiZXhwIjoxNzY3MjI5MjAwLCJqdGkiOiI4ZjE0ZTQ1ZiJ9.gF_emQwlZXV7lr0OhxVTRLi_b_ZcuuSL_JlxMsfYc2E";
@@ -35,7 +40,7 @@ pub(crate) fn message_id(number: u8) -> MessageId {
 }
 
 pub(crate) fn message(number: u8, body: &str) -> SendMessage {
-    SendMessage { id: message_id(number), to: user("bob"), previous: None, body: text(body) }
+    SendMessage { id: message_id(number), to: user("bob").into(), previous: None, body: text(body) }
 }
 
 pub(crate) fn conversation() -> ConversationId {
@@ -62,6 +67,8 @@ pub(crate) struct Core {
     pub(crate) folds_offsets: bool,
     pub(crate) history: Vec<HistoryEntry>,
     pub(crate) devices: Vec<DeviceSummary>,
+    pub(crate) group: Option<Group>,
+    pub(crate) settings: Settings,
 }
 
 impl Default for Core {
@@ -74,6 +81,8 @@ impl Default for Core {
             folds_offsets: true,
             history: Vec::new(),
             devices: ["phone", "laptop"].map(device).into(),
+            group: None,
+            settings: Settings::default(),
         }
     }
 }
@@ -99,13 +108,17 @@ impl Core {
             seq,
             id,
             from: user(from),
-            with: user("bob"),
+            with: user("bob").into(),
             origin: device.map(|device| DeviceId::new(device).unwrap()),
             sent_at,
             body,
         };
-        let offset = Offset(self.last().0 + 1);
-        let entry = Arc::new(InboxEntry { offset, item: InboxItem::Message(message) });
+        self.put(InboxItem::Message(message))
+    }
+
+    /// Adds an entry to the inbox.
+    pub(crate) fn put(&mut self, item: InboxItem) -> Arc<InboxEntry> {
+        let entry = Arc::new(InboxEntry { offset: Offset(self.last().0 + 1), item });
         self.inbox.push(Arc::clone(&entry));
         entry
     }
@@ -127,9 +140,7 @@ impl Core {
             Request::Acknowledge { up_to } => (self.acknowledge(up_to), Vec::new()),
             Request::ReadHistory(read) => (Some(self.history_page(&read)), Vec::new()),
             Request::ListConversations(_) => {
-                let last_seq = Seq(self.history.len() as u64);
-                let items =
-                    vec![ConversationSummary { conversation: conversation(), with: user("bob"), last_seq }];
+                let items = self.history.last().map(|last| self.summary(last)).into_iter().collect();
                 (Some(Answer::Conversations(ConversationPage { items, more: false })), Vec::new())
             }
             Request::ListDevices => (Some(Answer::Devices(self.devices.clone())), Vec::new()),
@@ -142,12 +153,29 @@ impl Core {
                 self.devices.retain(|known| known.device != device);
                 (Some(Answer::Done), Vec::new())
             }
+            request => self.handle_other(request),
+        }
+    }
+
+    fn summary(&self, last: &HistoryEntry) -> ConversationSummary {
+        ConversationSummary {
+            conversation: conversation(),
+            with: user("bob").into(),
+            standing: Standing::Member,
+            last_seq: last.seq,
+            read: Seq(2),
+            unread: last.seq.0 - 2,
+            flags: Flags::default(),
+            last: Preview::of(last.from.clone(), last.sent_at, &last.body),
         }
     }
 
     fn send(&mut self, send: SendMessage) -> (Option<Answer>, Vec<Arc<InboxEntry>>) {
-        let entry = self.commit("alice", Some("phone"), send.id, send.body);
-        let InboxItem::Message(message) = &entry.item;
+        let entry = match send.to {
+            Target::User(_) => self.commit("alice", Some("phone"), send.id, send.body),
+            Target::Group(_) => self.commit_to_group("alice", Some("phone"), send.id, send.body),
+        };
+        let InboxItem::Message(message) = &entry.item else { panic!("{entry:?}") };
         let sent = Sent {
             id: message.id,
             conversation: message.conversation,
@@ -179,18 +207,23 @@ impl Core {
 
     fn history_page(&self, read: &ReadHistory) -> Answer {
         let limit = usize::from(read.limit);
+        let (conversation, history) = match (&read.with, &self.group) {
+            (Target::Group(_), None) => return refusal(ErrorCode::NotMember),
+            (Target::Group(_), Some(group)) => (group.id, &group.history),
+            (Target::User(_), _) => (conversation(), &self.history),
+        };
         let fits = |entry: &&HistoryEntry| match read.from {
             HistoryFrom::Latest => true,
             HistoryFrom::Before(seq) => entry.seq < seq,
             HistoryFrom::After(seq) => entry.seq > seq,
         };
-        let all: Vec<_> = self.history.iter().filter(fits).cloned().collect();
+        let all: Vec<_> = history.iter().filter(fits).cloned().collect();
         let more = all.len() > limit;
         let entries = match read.from {
             HistoryFrom::After(_) => all.into_iter().take(limit).collect(),
             _ => all[all.len().saturating_sub(limit)..].to_vec(),
         };
-        Answer::HistoryPage(HistoryPage { conversation: conversation(), entries, more })
+        Answer::HistoryPage(HistoryPage { conversation, entries, more })
     }
 }
 
@@ -251,6 +284,12 @@ impl Pair {
         while self.client_flight() | self.server_flight() {}
     }
 
+    /// Something else of alice's happens, and the core pushes it.
+    pub(crate) fn happens(&mut self, item: InboxItem) {
+        let entry = self.core.put(item);
+        self.server.push(&entry);
+    }
+
     /// Bob writes, and the core pushes.
     pub(crate) fn receive(&mut self, number: u8, body: &str) {
         let entry = self.core.receive(number, body);
@@ -295,6 +334,8 @@ impl Pair {
             }
             ServerEvent::Request { id, request } => {
                 assert_eq!(id == SYNC_REQUEST, matches!(request, Request::ReadInbox { .. }));
+                let has_none = matches!(request, Request::Acknowledge { .. } | Request::Typing { .. });
+                assert_eq!(id == ACKNOWLEDGE_REQUEST, has_none);
                 let (answer, pushed) = self.core.handle(request);
                 answer.into_iter().for_each(|answer| self.server.answer(id, answer));
                 pushed.iter().for_each(|entry| self.server.push(entry));
@@ -324,12 +365,23 @@ impl Pair {
             ClientEvent::Entries { entries, .. } => entries.as_slice(),
             _ => &[],
         });
-        entries
-            .map(|entry| match entry {
-                Entry::Message { message, .. } => message.body.as_text().unwrap().to_owned(),
-                Entry::OwnSent { .. } => "(own)".to_owned(),
-            })
-            .collect()
+        entries.map(shown).collect()
+    }
+}
+
+fn shown(entry: &Entry) -> String {
+    let Entry::Whole(InboxEntry { item, .. }) = entry else {
+        return if matches!(entry, Entry::OwnSent(_)) { "(own)" } else { "(later)" }.to_owned();
+    };
+    match item {
+        InboxItem::Message(message) => match iris_types::Change::from_body(&message.body) {
+            Ok(change) => format!("({})", change.name()),
+            Err(_) => message.body.as_text().unwrap().to_owned(),
+        },
+        InboxItem::Receipt(_) => "(receipt)".to_owned(),
+        InboxItem::GroupReceipt(_) => "(group receipt)".to_owned(),
+        InboxItem::State(_) => "(state)".to_owned(),
+        InboxItem::Settings(..) => "(settings)".to_owned(),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use iris_protocol::batch::BatchItem;
-use iris_protocol::read_inbox::{Delivery, OwnSent};
+use iris_protocol::entry::Entry;
+use iris_protocol::read_inbox::OwnSent;
 use iris_protocol::send_message::{Send, SendResult};
 use iris_types::request::{RequestId, SendMessage, Sent};
 use iris_types::{
-    Body, BodyKind, ConversationId, DeviceId, ErrorCode, HistoryEntry, InboxMessage, MessageId, Offset,
-    Refusal, Seq, Timestamp, UserId,
+    Audience, Body, BodyKind, ConversationId, ConversationState, DeviceId, ErrorCode, Flags,
+    GroupDescription, GroupReceipt, GroupTitle, HistoryEntry, InboxEntry, InboxItem, InboxMessage, Marks,
+    MessageId, Offset, Peer, Receipt, Refusal, Seq, Settings, Target, Timestamp, UserId,
 };
 use serde_json::{Value, json};
 
@@ -21,13 +23,124 @@ pub(crate) fn unhex(text: &str) -> Vec<u8> {
 }
 
 pub(crate) fn item_from_json(item: &Fields<'_>) -> BatchItem {
-    let (kind, fields) = item.0.as_object().unwrap().iter().next().unwrap();
-    let fields = Fields(fields);
-    match kind.as_str() {
-        "Delivery" => BatchItem::Delivery(delivery_from_json(&fields)),
-        "OwnSent" => BatchItem::OwnSent(own_from_json(&fields)),
-        "Sent" => BatchItem::Sent(result_from_json(&fields)),
-        other => panic!("item {other}"),
+    let (name, fields) = item.0.as_object().unwrap().iter().next().unwrap();
+    match name.as_str() {
+        "Sent" => BatchItem::Sent(result_from_json(&Fields(fields))),
+        entry => BatchItem::Entry(entry_from_json(entry, &Fields(fields))),
+    }
+}
+
+/// The name of a frame or item with an entry, and its fields.
+pub(crate) fn entry_to_json(entry: &Entry) -> (&'static str, Value) {
+    let (name, mut fields) = match entry {
+        Entry::OwnSent(own) => ("OwnSent", own_to_json(own)),
+        Entry::Later(_) => ("LaterEntry", json!({})),
+        Entry::Whole(entry) => match &entry.item {
+            InboxItem::Message(message) => message_to_json(message),
+            InboxItem::Receipt(receipt) => ("Receipt", receipt_to_json(receipt)),
+            InboxItem::GroupReceipt(receipt) => ("GroupReceipt", group_receipt_to_json(receipt)),
+            InboxItem::State(state) => ("ConversationState", state_to_json(state)),
+            InboxItem::Settings(settings, at) => {
+                let mut fields = settings_to_json(*settings);
+                fields["at"] = json!(at.0);
+                ("SettingsEntry", fields)
+            }
+        },
+    };
+    fields["offset"] = json!(entry.offset().0);
+    (name, fields)
+}
+
+pub(crate) fn entry_from_json(name: &str, fields: &Fields<'_>) -> Entry {
+    let item = match name {
+        "OwnSent" => return Entry::OwnSent(own_from_json(fields)),
+        "Delivery" => InboxItem::Message(message_from_json(fields, Peer::User(fields.user("with")))),
+        "GroupDelivery" => InboxItem::Message(message_from_json(fields, Peer::Group(fields.title("title")))),
+        "Receipt" => InboxItem::Receipt(Receipt {
+            conversation: ConversationId(fields.array("conversation")),
+            user: fields.user("user"),
+            marks: fields.marks(),
+            at: fields.at_time(),
+        }),
+        "GroupReceipt" => InboxItem::GroupReceipt(GroupReceipt {
+            group: ConversationId(fields.array("group")),
+            seq: Seq(fields.u64("seq")),
+            delivered: fields.u32("delivered"),
+            read: fields.u32("read"),
+            members: fields.u32("members"),
+            everybody: Marks {
+                delivered: Seq(fields.u64("everybody_delivered")),
+                read: Seq(fields.u64("everybody_read")),
+            },
+            at: fields.at_time(),
+        }),
+        "ConversationState" => InboxItem::State(ConversationState {
+            conversation: ConversationId(fields.array("conversation")),
+            read: Seq(fields.u64("read")),
+            unread: fields.u64("unread"),
+            flags: fields.flags("flags"),
+            at: fields.at_time(),
+        }),
+        "SettingsEntry" => InboxItem::Settings(fields.settings(), fields.at_time()),
+        other => panic!("frame {other}"),
+    };
+    Entry::Whole(InboxEntry { offset: fields.offset("offset"), item })
+}
+
+fn receipt_to_json(receipt: &Receipt) -> Value {
+    json!({
+        "conversation": hex(&receipt.conversation.0),
+        "user": receipt.user.as_str(),
+        "delivered": receipt.marks.delivered.0,
+        "read": receipt.marks.read.0,
+        "at": receipt.at.0,
+    })
+}
+
+fn group_receipt_to_json(receipt: &GroupReceipt) -> Value {
+    json!({
+        "group": hex(&receipt.group.0),
+        "seq": receipt.seq.0,
+        "delivered": receipt.delivered,
+        "read": receipt.read,
+        "members": receipt.members,
+        "everybody_delivered": receipt.everybody.delivered.0,
+        "everybody_read": receipt.everybody.read.0,
+        "at": receipt.at.0,
+    })
+}
+
+fn state_to_json(state: &ConversationState) -> Value {
+    json!({
+        "conversation": hex(&state.conversation.0),
+        "read": state.read.0,
+        "unread": state.unread,
+        "flags": state.flags.bits(),
+        "at": state.at.0,
+    })
+}
+
+pub(crate) fn settings_to_json(settings: Settings) -> Value {
+    json!({
+        "read_receipts": settings.read_receipts,
+        "last_seen": settings.last_seen.number(),
+        "typing": settings.typing,
+    })
+}
+
+/// A name, or the group in an object.
+pub(crate) fn target_to_json(target: &Target) -> Value {
+    match target {
+        Target::User(user) => json!(user.as_str()),
+        Target::Group(group) => json!({"group": hex(&group.0)}),
+    }
+}
+
+/// A name, or the title in an object.
+pub(crate) fn peer_to_json(peer: &Peer) -> Value {
+    match peer {
+        Peer::User(user) => json!(user.as_str()),
+        Peer::Group(title) => json!({"title": title.as_str()}),
     }
 }
 
@@ -37,14 +150,14 @@ pub(crate) fn send_to_json(send: &Send) -> Value {
         "request": send.request.0,
         "id": hex(&message.id.to_bytes()),
         "previous": message.previous.map(|previous| hex(&previous.to_bytes())),
-        "to": message.to.as_str(),
+        "to": target_to_json(&message.to),
         "body": body_to_json(&message.body),
     })
 }
 
 pub(crate) fn send_from_json(fields: &Fields<'_>) -> Send {
     let previous = (!fields.0["previous"].is_null()).then(|| fields.id("previous"));
-    let message = SendMessage { id: fields.id("id"), to: fields.user("to"), previous, body: fields.body() };
+    let message = SendMessage { id: fields.id("id"), to: fields.target("to"), previous, body: fields.body() };
     Send { request: fields.request(), message }
 }
 
@@ -71,37 +184,39 @@ pub(crate) fn result_from_json(fields: &Fields<'_>) -> SendResult {
     SendResult { request: fields.request(), sent }
 }
 
-pub(crate) fn delivery_to_json(delivery: &Delivery) -> Value {
-    let message = &delivery.message;
-    json!({
-        "offset": delivery.offset.0,
-        "conversation": hex(&message.conversation.0),
+fn message_to_json(message: &InboxMessage) -> (&'static str, Value) {
+    let mut fields = json!({
         "seq": message.seq.0,
         "id": hex(&message.id.to_bytes()),
         "from": message.from.as_str(),
-        "with": message.with.as_str(),
         "sent_at": message.sent_at.0,
         "body": body_to_json(&message.body),
-    })
+    });
+    let (name, conversation, place, with) = match &message.with {
+        Peer::User(user) => ("Delivery", "conversation", "with", user.as_str()),
+        Peer::Group(title) => ("GroupDelivery", "group", "title", title.as_str()),
+    };
+    fields[conversation] = json!(hex(&message.conversation.0));
+    fields[place] = json!(with);
+    (name, fields)
 }
 
-pub(crate) fn delivery_from_json(fields: &Fields<'_>) -> Delivery {
-    let message = InboxMessage {
-        conversation: ConversationId(fields.array("conversation")),
+fn message_from_json(fields: &Fields<'_>, with: Peer) -> InboxMessage {
+    let conversation = if with.user().is_some() { "conversation" } else { "group" };
+    InboxMessage {
+        conversation: ConversationId(fields.array(conversation)),
         seq: Seq(fields.u64("seq")),
         id: fields.id("id"),
         from: fields.user("from"),
-        with: fields.user("with"),
+        with,
         origin: None,
         sent_at: Timestamp(fields.u64("sent_at")),
         body: fields.body(),
-    };
-    Delivery { offset: fields.offset("offset"), message }
+    }
 }
 
-pub(crate) fn own_to_json(own: &OwnSent) -> Value {
+fn own_to_json(own: &OwnSent) -> Value {
     json!({
-        "offset": own.offset.0,
         "conversation": hex(&own.conversation.0),
         "seq": own.seq.0,
         "id": hex(&own.id.to_bytes()),
@@ -109,7 +224,7 @@ pub(crate) fn own_to_json(own: &OwnSent) -> Value {
     })
 }
 
-pub(crate) fn own_from_json(fields: &Fields<'_>) -> OwnSent {
+fn own_from_json(fields: &Fields<'_>) -> OwnSent {
     OwnSent {
         offset: fields.offset("offset"),
         conversation: ConversationId(fields.array("conversation")),
@@ -119,7 +234,7 @@ pub(crate) fn own_from_json(fields: &Fields<'_>) -> OwnSent {
     }
 }
 
-pub(crate) fn entry_to_json(entry: &HistoryEntry) -> Value {
+pub(crate) fn history_to_json(entry: &HistoryEntry) -> Value {
     json!({
         "seq": entry.seq.0,
         "id": hex(&entry.id.to_bytes()),
@@ -129,7 +244,7 @@ pub(crate) fn entry_to_json(entry: &HistoryEntry) -> Value {
     })
 }
 
-pub(crate) fn entry_from_json(fields: &Fields<'_>) -> HistoryEntry {
+pub(crate) fn history_from_json(fields: &Fields<'_>) -> HistoryEntry {
     HistoryEntry {
         seq: Seq(fields.u64("seq")),
         id: fields.id("id"),
@@ -166,6 +281,10 @@ impl<'a> Fields<'a> {
         u16::try_from(self.u64(name)).unwrap()
     }
 
+    pub(crate) fn u8(&self, name: &str) -> u8 {
+        u8::try_from(self.u64(name)).unwrap()
+    }
+
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.0[name].as_bool().unwrap()
     }
@@ -190,6 +309,53 @@ impl<'a> Fields<'a> {
         UserId::new(self.text(name)).unwrap()
     }
 
+    pub(crate) fn target(&self, name: &str) -> Target {
+        match self.0[name].as_str() {
+            Some(_) => Target::User(self.user(name)),
+            None => Target::Group(ConversationId(self.at(name).array("group"))),
+        }
+    }
+
+    pub(crate) fn peer(&self, name: &str) -> Peer {
+        match self.0[name].as_str() {
+            Some(_) => Peer::User(self.user(name)),
+            None => Peer::Group(self.at(name).title("title")),
+        }
+    }
+
+    pub(crate) fn title(&self, name: &str) -> GroupTitle {
+        GroupTitle::new(self.text(name)).unwrap()
+    }
+
+    pub(crate) fn description(&self) -> GroupDescription {
+        GroupDescription::new(self.text("description")).unwrap()
+    }
+
+    /// The name behind which a page starts.
+    pub(crate) fn after(&self) -> Option<UserId> {
+        (!self.0["after"].is_null()).then(|| self.user("after"))
+    }
+
+    pub(crate) fn flags(&self, name: &str) -> Flags {
+        Flags::from_bits(self.u8(name)).unwrap()
+    }
+
+    pub(crate) fn marks(&self) -> Marks {
+        Marks { delivered: Seq(self.u64("delivered")), read: Seq(self.u64("read")) }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            read_receipts: self.flag("read_receipts"),
+            last_seen: Audience::from_number(self.u8("last_seen")).unwrap(),
+            typing: self.flag("typing"),
+        }
+    }
+
+    fn at_time(&self) -> Timestamp {
+        Timestamp(self.u64("at"))
+    }
+
     pub(crate) fn device(&self) -> DeviceId {
         DeviceId::new(self.text("device")).unwrap()
     }
@@ -199,13 +365,17 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn body(&self) -> Body {
-        let body = self.at("body");
-        let kind = BodyKind(body.u16("kind") as u8);
-        let bytes = match body.0["text"].as_str() {
+        let (kind, bytes) = self.at("body").kind_and_bytes();
+        Body::new(kind, bytes).unwrap()
+    }
+
+    /// Of a body or the begin of one.
+    pub(crate) fn kind_and_bytes(&self) -> (BodyKind, Bytes) {
+        let bytes = match self.0["text"].as_str() {
             Some(text) => text.as_bytes().to_vec(),
-            None => unhex(body.text("hex")),
+            None => unhex(self.text("hex")),
         };
-        Body::new(kind, Bytes::from(bytes)).unwrap()
+        (BodyKind(self.u8("kind")), Bytes::from(bytes))
     }
 
     pub(crate) fn refusal(&self) -> Refusal {

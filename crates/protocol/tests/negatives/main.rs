@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod others;
+#[path = "../scripted/mod.rs"]
 mod scripted;
 
 use std::sync::Arc;
@@ -114,7 +116,7 @@ fn check(state: State, sent: &[u8], expected: Option<ErrorCode>) -> Vec<ServerEv
 fn every_frame() -> Vec<ClientFrame> {
     let request = RequestId(1);
     let send = Send { request, message: message(1, "hi") };
-    let read = ReadHistory { with: user("bob"), from: HistoryFrom::Latest, limit: 1 };
+    let read = ReadHistory { with: user("bob").into(), from: HistoryFrom::Latest, limit: 1 };
     let device = DeviceId::new("phone").unwrap();
     let rename = RenameDevice { device: device.clone(), label: DeviceLabel::new("Büro").unwrap() };
     vec![
@@ -131,6 +133,9 @@ fn every_frame() -> Vec<ClientFrame> {
         ClientFrame::RenameDevice(Rename { request, rename }),
         ClientFrame::RevokeDevice(Revoke { request, revoke: RevokeDevice { device } }),
     ]
+    .into_iter()
+    .chain(others::frames(request))
+    .collect()
 }
 
 #[test]
@@ -152,14 +157,15 @@ fn every_frame_in_every_state() {
 
 #[test]
 fn what_only_the_server_says_is_wrong() {
-    for opcode in (opcode::SERVER_HELLO..=opcode::DONE).chain([opcode::BATCH, opcode::HISTORY_BATCH]) {
+    let server = opcode::SERVER_HELLO..=opcode::TYPING_NOTICE;
+    for opcode in server.chain([opcode::BATCH, opcode::HISTORY_BATCH]) {
         check(State::Ready, &[opcode, 0, 0], Some(ErrorCode::WrongState));
     }
 }
 
 #[test]
 fn an_unknown_opcode_is_answered_and_the_connection_lives() {
-    for opcode in [0x00, 0x0c, 0x1f, 0x21, 0x7f, 0x80, 0x92, 0xa2, 0xff] {
+    for opcode in [0x00, 0x19, 0x1f, 0x21, 0x7f, 0x80, 0x9e, 0xa2, 0xb0, 0xff] {
         let mut server = server_in(State::Ready, Versions::ALL);
         let mut events = Vec::new();
         let sent = [&[opcode, 0, 2, 1, 2][..], &bytes(&ClientFrame::Ping(Ping { token: 5 }))].concat();
@@ -247,19 +253,25 @@ fn fields_with_values_that_they_never_have_close() {
     check(State::Ready, &[opcode::SEND_BATCH, 0, 2, 0, 0], Some(ErrorCode::BadFrame));
 }
 
+/// One request is refused, under its id, and nobody hears of it; the connection lives.
+fn refuses(sent: &[u8], code: ErrorCode) {
+    refuses_under(RequestId(1), sent, code);
+}
+
+fn refuses_under(request: RequestId, sent: &[u8], code: ErrorCode) {
+    let mut server = server_in(State::Ready, Versions::ALL);
+    let mut events = Vec::new();
+    server.receive(sent, NOW, &mut events);
+    assert!(
+        matches!(&told(&mut server)[..], [ServerFrame::Refused(refused)]
+            if refused.refusal.code == code && refused.request == request),
+        "{code}"
+    );
+    assert!(events.is_empty() && server.is_ready());
+}
+
 #[test]
 fn broken_rules_refuse_one_request() {
-    let refuses = |sent: &[u8], code: ErrorCode| {
-        let mut server = server_in(State::Ready, Versions::ALL);
-        let mut events = Vec::new();
-        server.receive(sent, NOW, &mut events);
-        assert!(
-            matches!(&told(&mut server)[..], [ServerFrame::Refused(refused)]
-            if refused.refusal.code == code && refused.request == RequestId(1)),
-            "{code}"
-        );
-        assert!(events.is_empty() && server.is_ready());
-    };
     let change = |at: usize, change: &dyn Fn(&mut Vec<u8>)| {
         let mut sent = bytes(&every_frame()[at]);
         change(&mut sent);
@@ -282,6 +294,15 @@ fn broken_rules_refuse_one_request() {
         let frame = [front, &[label.len() as u8], label.as_bytes()].concat();
         refuses(&with_tail(&frame, &[]), ErrorCode::InvalidName);
     }
+}
+
+#[test]
+fn a_change_that_only_the_server_writes_is_refused() {
+    let mut send = bytes(&every_frame()[4]);
+    let kind_at = 3 + 21 + 4;
+    assert_eq!(send[kind_at], 1);
+    send[kind_at] = 0;
+    refuses(&send, ErrorCode::InvalidBody);
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! What a device is told beside its inbox, and says beside its requests: presence and typing. Neither may grow without
+//! bound: typing is dropped first, of presence only the latest is kept.
+
+use iris_types::limits::{
+    PRESENCE_OUTPUT_BYTES_MAX, TYPING_OUTPUT_BYTES_MAX, TYPING_PACE_MS, TYPING_PER_PACE_MAX, WATCHED_MAX,
+};
+use iris_types::{Monotonic, Presence, Typing};
+
+use crate::output::Output;
+use crate::{presence, typing};
+
+/// Presences that wait until the output is sent: of each user the latest. Empty, without memory, unless the output
+/// is long.
+#[derive(Debug, Default)]
+pub(super) struct Late(Vec<Presence>);
+
+impl Late {
+    pub(super) fn forget(&mut self) {
+        self.0 = Vec::new();
+    }
+
+    /// Appends what waited; the output was sent just before.
+    pub(super) fn transmit(&mut self, out: &mut Vec<u8>) -> bool {
+        let late = std::mem::take(&mut self.0);
+        late.iter().for_each(|presence| presence::encode_push(presence, out));
+        !late.is_empty()
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Presence>()
+    }
+
+    /// Nobody watches more users than there is room for here.
+    fn keep(&mut self, presence: &Presence) {
+        if let Some(one) = self.0.iter_mut().find(|one| one.user == presence.user) {
+            one.state = presence.state;
+        } else if self.0.len() < WATCHED_MAX {
+            self.0.push(presence.clone());
+        }
+    }
+}
+
+pub(super) fn put_presence(output: &mut Output, late: &mut Late, presence: &Presence) {
+    if output.len() > PRESENCE_OUTPUT_BYTES_MAX {
+        late.keep(presence);
+    } else {
+        presence::encode_push(presence, output.frames());
+    }
+}
+
+pub(super) fn put_typing(output: &mut Output, typing: &Typing) {
+    if output.len() <= TYPING_OUTPUT_BYTES_MAX {
+        typing::encode_notice(typing, output.frames());
+    }
+}
+
+/// How often the client may say that its user writes: nobody waits for an answer, so nothing else holds it back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TypingPace {
+    since: Monotonic,
+    passed: u16,
+}
+
+impl TypingPace {
+    pub(super) fn may_pass(&mut self, now: Monotonic) -> bool {
+        if now >= self.since.plus_millis(TYPING_PACE_MS) {
+            *self = Self { since: now, passed: 0 };
+        }
+        let may_pass = usize::from(self.passed) < TYPING_PER_PACE_MAX;
+        self.passed += u16::from(may_pass);
+        may_pass
+    }
+}

@@ -1,0 +1,184 @@
+//! How conversations stand for their members: loaded where an own message, a mark or a flag changes it.
+
+use bytes::Bytes;
+use iris_tables::{Table, TableError};
+use iris_types::limits::LINES_PER_USER_MAX;
+use iris_types::{ConversationId, ErrorCode, Seq, Standing};
+use iris_vnode::rows::{self, ListPart, Listed};
+use iris_vnode::{Event, Line, Stamp};
+
+use crate::call::{ReadResult, ReadWhat};
+use crate::hosted::Found;
+use crate::loading::{Target, refusal_of};
+use crate::state::{Known, KnownListed, Waiter};
+use crate::worker::Worker;
+
+/// What a message changes in its recipient's list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placing {
+    pub(crate) conversation: ConversationId,
+    pub(crate) seq: Seq,
+    pub(crate) standing: Standing,
+    pub(crate) begins: bool,
+    pub(crate) is_own: bool,
+}
+
+impl Worker {
+    /// Whether the line of a loaded user is in memory; otherwise its load is begun.
+    pub(crate) fn ensure_line(&mut self, slot: u32, conversation: ConversationId) -> bool {
+        match self.users.get(slot).and_then(|user| user.lines.get(&conversation)) {
+            Some(line) => line.is_some(),
+            None => self.load_line(slot, conversation),
+        }
+    }
+
+    fn load_line(&mut self, slot: u32, conversation: ConversationId) -> bool {
+        self.forget_lines(slot);
+        let Some(user) = self.users.get(slot) else { return false };
+        let vnode = user.vnode;
+        let keys =
+            [ListPart::Line, ListPart::Listed].map(|part| rows::list_key(&user.user, conversation, part));
+        let Some(hosted) = self.hosted(vnode) else { return false };
+        let generation = hosted.generation;
+        let found = keys.each_ref().map(|key| hosted.find(Table::Head, key));
+        match found {
+            [Found::Known(line), Found::Known(listed)] if !hosted.is_damaged => {
+                self.line_found(slot, conversation, [line, listed]).is_ok()
+            }
+            _ => {
+                let memory = keys.each_ref().map(|key| hosted.in_memory(Table::Head, key));
+                if let Some(user) = self.users.get_mut(slot) {
+                    user.lines.insert(conversation, None);
+                }
+                let what = ReadWhat::Keys(keys.map(|key| (Table::Head, key)).into());
+                self.push_read(vnode, what, Target::Line { slot, conversation, memory, generation });
+                false
+            }
+        }
+    }
+
+    pub(crate) fn line_read(
+        &mut self,
+        slot: u32,
+        conversation: ConversationId,
+        memory: [Option<Bytes>; 2],
+        generation: u64,
+        result: Result<ReadResult, TableError>,
+    ) {
+        let Some(user) = self.users.get_mut(slot) else { return };
+        // Still the one that was asked for: a user with a line on its way is not dropped. It may have begun anew.
+        let has_begun = user.lines.get(&conversation).is_some_and(Option::is_some);
+        if !has_begun {
+            user.lines.remove(&conversation);
+        }
+        let hosted = self.users.get(slot).and_then(|user| self.hosted(user.vnode));
+        let (is_damaged, is_current) =
+            hosted.map_or((true, true), |hosted| (hosted.is_damaged, hosted.generation == generation));
+        let loaded = match result {
+            _ if is_damaged => Err(ErrorCode::DataCorrupt),
+            _ if has_begun => Ok(()),
+            Ok(_) if !is_current => {
+                if !self.load_line(slot, conversation) {
+                    return;
+                }
+                Ok(())
+            }
+            Ok(ReadResult::Keys(values)) => {
+                let mut values = values.into_iter();
+                let found = memory.map(|memory| {
+                    let stored = values.next().flatten();
+                    memory.or(stored)
+                });
+                self.line_found(slot, conversation, found)
+            }
+            Ok(ReadResult::Rows(_)) => Err(ErrorCode::DataCorrupt),
+            Err(error) => Err(refusal_of(&error)),
+        };
+        let Some(user) = self.users.get_mut(slot) else { return };
+        let waiters = std::mem::take(&mut user.waiters);
+        for waiter in waiters {
+            match loaded {
+                Ok(()) => self.wake(slot, waiter),
+                Err(code) => self.refuse_waiter(waiter, code),
+            }
+        }
+    }
+
+    fn line_found(
+        &mut self,
+        slot: u32,
+        conversation: ConversationId,
+        [line, listed]: [Option<Bytes>; 2],
+    ) -> Result<(), ErrorCode> {
+        let line = line.map(Line::decode).transpose().map_err(|_| ErrorCode::DataCorrupt)?;
+        let listed = listed.map(Listed::decode).transpose().map_err(|_| ErrorCode::DataCorrupt)?;
+        let listed = listed.map(|listed| KnownListed { last: listed.last, standing: listed.standing });
+        if let Some(user) = self.users.get_mut(slot) {
+            user.lines.insert(conversation, Some(Known { line: line.unwrap_or_default(), listed }));
+        }
+        Ok(())
+    }
+
+    /// Makes room for one more line if that can be done: lines in memory are a cache, too.
+    fn forget_lines(&mut self, slot: u32) {
+        let committed = self.log.committed;
+        let Some(user) = self.users.get_mut(slot) else { return };
+        let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
+        if is_clean && user.lines.len() >= LINES_PER_USER_MAX {
+            let reads = &user.reads;
+            user.lines.retain(|conversation, line| line.is_none() || reads.contains_key(conversation));
+        }
+    }
+
+    /// Changes a loaded line, if there is news, and commits it with the open chunk, whose stamp is `stamp`.
+    pub(crate) fn change_line(
+        &mut self,
+        slot: u32,
+        conversation: ConversationId,
+        stamp: Stamp,
+        change: impl FnOnce(&mut Line) -> bool,
+    ) {
+        let Some(state) = self.users.get_mut(slot) else { return };
+        let (vnode, user) = (state.vnode, state.user.clone());
+        let Some(known) = state.lines.get_mut(&conversation).and_then(Option::as_mut) else { return };
+        if !change(&mut known.line) {
+            return;
+        }
+        let line = known.line.encode();
+        if let Some(inbox) = state.inbox.as_mut() {
+            inbox.touched = stamp;
+        }
+        self.commit(vnode, Event::Line { user, conversation, line }, None);
+    }
+
+    /// A message was placed in the user's inbox: what memory holds of the list follows. An own one changes the line,
+    /// which is loaded then; one that the user comes in with begins it, as its row says.
+    pub(crate) fn list_message(&mut self, slot: u32, message: Placing, stamp: Stamp) {
+        let Placing { conversation, seq, standing, begins, is_own } = message;
+        let Some(user) = self.users.get_mut(slot) else { return };
+        let listed = Some(KnownListed { last: seq, standing });
+        if begins {
+            // The row is not committed yet: what is in memory counts.
+            let line = Line::beginning(seq, is_own);
+            user.lines.insert(conversation, Some(Known { line, listed }));
+            return;
+        }
+        if let Some(Some(known)) = user.lines.get_mut(&conversation) {
+            known.listed = listed;
+        }
+        if is_own {
+            self.change_line(slot, conversation, stamp, |line| {
+                line.write(seq);
+                true
+            });
+        }
+    }
+
+    /// Registers what goes on when the user, or a line of the user, is loaded.
+    pub(crate) fn wait(&mut self, slot: u32, waiter: Waiter) {
+        let Some(user) = self.users.get_mut(slot) else { return };
+        if !user.waiters.iter().any(|other| other.is_same(&waiter)) {
+            user.waiters.push(waiter);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Who is there: told to those who want to know and may. A subscription is a lease, renewed by the watcher's vnode, so
+//! that nothing has to be cleaned up after a crash on either side.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use iris_types::limits::{LOOKUP_MS_MAX, LOOKUPS_MAX, WATCH_LEASE_MS, WATCHERS_MAX};
+use iris_types::request::{Answer, SessionId};
+use iris_types::{
+    Audience, ConversationId, ErrorCode, Flags, Monotonic, Presence, PresenceState, Standing, UserId, Watched,
+};
+use iris_vnode::Stamp;
+
+use crate::Output;
+use crate::state::{Caller, UserCommand, UserSlot};
+use crate::whisper::{Lookup, Watch, Whisper};
+use crate::worker::Worker;
+
+/// How often a lease is renewed in its time.
+const RENEWALS: u64 = 2;
+
+/// What one connection watches, and what it was told last.
+#[derive(Debug)]
+pub(crate) struct Watching {
+    session: SessionId,
+    items: Vec<(Watched, Option<PresenceState>)>,
+}
+
+/// Questions and renewals under way.
+#[derive(Debug, Default)]
+pub(crate) struct Presences {
+    /// Users with connections that watch somebody, by when that has to be renewed.
+    renewals: BTreeSet<(Monotonic, u32)>,
+    lookups: BTreeMap<u64, Question>,
+    last_lookup: u64,
+}
+
+/// A question that waits for the presence of several users.
+#[derive(Debug)]
+struct Question {
+    caller: Caller,
+    answers: Vec<(UserId, Option<PresenceState>)>,
+    until: Monotonic,
+}
+
+/// What somebody wants to know, at their own vnode: whether they may, then it goes to the other's.
+#[derive(Debug)]
+pub(crate) struct Interest {
+    pub(crate) watched: Watched,
+    pub(crate) lookup: Option<Lookup>,
+}
+
+impl Presences {
+    pub(crate) fn deadline(&self) -> Option<Monotonic> {
+        let renewal = self.renewals.first().map(|(at, _)| *at);
+        let lookup = self.lookups.values().next().map(|question| question.until);
+        [renewal, lookup].into_iter().flatten().min()
+    }
+}
+
+impl Worker {
+    /// Replaces what a connection watches.
+    pub(crate) fn watch(&mut self, slot: u32, caller: Caller, watched: Vec<Watched>) {
+        let at = self.mono.plus_millis(WATCH_LEASE_MS / RENEWALS);
+        let Some(user) = self.users.get_mut(slot) else { return };
+        user.watching.retain(|watching| watching.session != caller.session);
+        if !user.sessions.iter().any(|session| session.id == caller.session) {
+            return self.refuse(&caller, ErrorCode::WrongState, Stamp::default());
+        }
+        let session = caller.session;
+        if !watched.is_empty() {
+            let items = watched.iter().map(|one| (one.clone(), None)).collect();
+            user.watching.push(Watching { session, items });
+            self.presences.renewals.insert((at, slot));
+        }
+        self.answer(&caller, Answer::Done, Stamp::default());
+        for watched in watched {
+            self.interest(slot, Interest { watched, lookup: None });
+        }
+    }
+
+    /// Asks once.
+    pub(crate) fn read_presence(&mut self, slot: u32, caller: Caller, watched: Vec<Watched>) {
+        if self.presences.lookups.len() >= LOOKUPS_MAX {
+            return self.refuse(&caller, ErrorCode::Busy, Stamp::default());
+        }
+        self.presences.last_lookup += 1;
+        let number = self.presences.last_lookup;
+        let answers = watched.iter().map(|one| (one.user.clone(), None)).collect();
+        let until = self.mono.plus_millis(LOOKUP_MS_MAX);
+        self.presences.lookups.insert(number, Question { caller, answers, until });
+        for (place, watched) in watched.into_iter().enumerate() {
+            let lookup = Some(Lookup { number, place: u16::try_from(place).unwrap_or(u16::MAX) });
+            self.interest(slot, Interest { watched, lookup });
+        }
+    }
+
+    /// Whoever wants to know has to let the other know, too; then the other's vnode is asked.
+    pub(crate) fn interest(&mut self, slot: u32, interest: Interest) {
+        let Some(user) = self.users.get(slot).map(|user| user.user.clone()) else { return };
+        let Interest { watched: Watched { user: other, group }, lookup } = &interest;
+        let (other, group, lookup) = (other.clone(), *group, *lookup);
+        match self.shows_to(slot, &other, group) {
+            None => self.wait_with(slot, UserCommand::Interest(interest)),
+            Some(false) => self.presence_told(&user, &other, PresenceState::Hidden, lookup),
+            Some(true) => {
+                let home = self.config.vnodes.of_user(&other);
+                let watch = Watch { watcher: user, user: other, group, lookup };
+                self.whisper_to(home, Whisper::Watch(watch));
+            }
+        }
+    }
+
+    /// At the user who is watched.
+    pub(crate) fn watched(&mut self, slot: u32, watch: Watch) {
+        let Some(shows) = self.shows_to(slot, &watch.watcher, watch.group) else {
+            return self.wait_with(slot, UserCommand::Watched(watch));
+        };
+        let until = self.mono.plus_millis(WATCH_LEASE_MS);
+        let Some(user) = self.users.get_mut(slot) else { return };
+        let state = if shows { user.presence() } else { PresenceState::Hidden };
+        let Watch { watcher, user: of, lookup, .. } = watch;
+        if lookup.is_none() {
+            let before = user.watchers.len();
+            // Beyond the bound a watcher is told with each renewal only.
+            if shows && (before < WATCHERS_MAX || user.watchers.contains_key(&watcher)) {
+                user.watchers.insert(watcher.clone(), until);
+            } else {
+                user.watchers.remove(&watcher);
+            }
+        }
+        let home = self.config.vnodes.of_user(&watcher);
+        self.whisper_to(home, Whisper::Presence { to: watcher, of, state, lookup });
+    }
+
+    /// Whether a loaded user lets another know when they are there; `None` while the rows that say so are loaded.
+    fn shows_to(&mut self, slot: u32, other: &UserId, group: Option<ConversationId>) -> Option<bool> {
+        let user = self.users.get(slot)?;
+        let audience = user.inbox.as_ref()?.settings.last_seen;
+        if audience == Audience::Nobody {
+            return Some(false);
+        }
+        let direct = ConversationId::direct(&user.user, other);
+        let all = [Some(direct), group];
+        let missing = all.into_iter().flatten().filter(|one| !self.ensure_line(slot, *one)).count();
+        if missing > 0 {
+            return None;
+        }
+        let user = self.users.get(slot)?;
+        let known = |conversation| user.lines.get(&conversation).and_then(Option::as_ref);
+        if known(direct).is_some_and(|known| known.line.flags.has(Flags::BLOCKED)) {
+            return Some(false);
+        }
+        let is_contact = match group {
+            Some(group) => known(group)
+                .and_then(|known| known.listed)
+                .is_some_and(|listed| listed.standing == Standing::Member),
+            None => known(direct)
+                .is_some_and(|known| known.listed.is_some_and(|listed| known.line.is_mutual(listed.last))),
+        };
+        Some(is_contact || audience == Audience::Everybody)
+    }
+
+    /// Somebody learns of a user's presence.
+    pub(crate) fn presence_told(
+        &mut self,
+        to: &UserId,
+        of: &UserId,
+        state: PresenceState,
+        lookup: Option<Lookup>,
+    ) {
+        if let Some(lookup) = lookup {
+            return self.answer_lookup(lookup, state);
+        }
+        let Some(slot) = self.user_index.get(to).copied() else { return };
+        let Some(user) = self.users.get_mut(slot) else { return };
+        let mut outputs = Vec::new();
+        for watching in &mut user.watching {
+            for (watched, last) in watching.items.iter_mut().filter(|(watched, _)| watched.user == *of) {
+                if *last != Some(state) {
+                    *last = Some(state);
+                    let presence = Presence { user: watched.user.clone(), state };
+                    outputs.push(Output::Presence { session: watching.session, presence });
+                }
+            }
+        }
+        self.outputs.extend(outputs);
+    }
+
+    fn answer_lookup(&mut self, lookup: Lookup, state: PresenceState) {
+        let Some(question) = self.presences.lookups.get_mut(&lookup.number) else { return };
+        if let Some((_, answer)) = question.answers.get_mut(usize::from(lookup.place)) {
+            *answer = Some(state);
+        }
+        if question.answers.iter().any(|(_, answer)| answer.is_none()) {
+            return;
+        }
+        let Some(Question { caller, answers, .. }) = self.presences.lookups.remove(&lookup.number) else {
+            return;
+        };
+        let answers = answers.into_iter().filter_map(|(user, state)| Some(Presence { user, state: state? }));
+        self.answer(&caller, Answer::Presence(answers.collect()), Stamp::default());
+    }
+
+    /// The user has come, or is gone, or lets others know no more.
+    pub(crate) fn tell_watchers(&mut self, slot: u32) {
+        let mono = self.mono;
+        let Some(user) = self.users.get_mut(slot) else { return };
+        user.watchers.retain(|_, until| *until > mono);
+        let (of, state) = (user.user.clone(), user.presence());
+        let watchers: Vec<UserId> = user.watchers.keys().cloned().collect();
+        for to in watchers {
+            let home = self.config.vnodes.of_user(&to);
+            self.whisper_to(home, Whisper::Presence { to, of: of.clone(), state, lookup: None });
+        }
+    }
+
+    /// Who may know is not the same any more: everybody is told nothing, and those who may still know learn it when they
+    /// ask again.
+    pub(crate) fn hide_presence(&mut self, slot: u32) {
+        let Some(user) = self.users.get_mut(slot) else { return };
+        let (of, watchers) = (user.user.clone(), std::mem::take(&mut user.watchers));
+        for to in watchers.into_keys() {
+            let home = self.config.vnodes.of_user(&to);
+            let (of, state) = (of.clone(), PresenceState::Hidden);
+            self.whisper_to(home, Whisper::Presence { to, of, state, lookup: None });
+        }
+        // What the user watches is asked for again, too: it goes both ways.
+        self.renew_watches(slot);
+    }
+
+    /// Renews leases, and gives up on questions that got no answer.
+    pub(crate) fn maintain_presence(&mut self) {
+        while let Some((at, slot)) = self.presences.renewals.first().copied()
+            && at <= self.mono
+        {
+            self.presences.renewals.pop_first();
+            self.renew_watches(slot);
+        }
+        while let Some((number, question)) = self.presences.lookups.first_key_value()
+            && question.until <= self.mono
+        {
+            let number = *number;
+            if let Some(Question { caller, .. }) = self.presences.lookups.remove(&number) {
+                self.refuse(&caller, ErrorCode::Unavailable, Stamp::default());
+            }
+        }
+    }
+
+    fn renew_watches(&mut self, slot: u32) {
+        let Some(user) = self.users.get(slot) else { return };
+        let mut all = Vec::new();
+        for watching in &user.watching {
+            all.extend(watching.items.iter().map(|(watched, _)| watched.clone()));
+        }
+        if all.is_empty() {
+            return;
+        }
+        let at = self.mono.plus_millis(WATCH_LEASE_MS / RENEWALS);
+        self.presences.renewals.retain(|(_, other)| *other != slot);
+        self.presences.renewals.insert((at, slot));
+        for watched in all {
+            self.interest(slot, Interest { watched, lookup: None });
+        }
+    }
+}
+
+impl UserSlot {
+    pub(crate) fn presence(&self) -> PresenceState {
+        if !self.sessions.is_empty() {
+            return PresenceState::Online;
+        }
+        let stored =
+            self.inbox.as_ref().and_then(|inbox| inbox.devices.as_ref()).map(|devices| devices.last_seen);
+        match self.seen.max(stored.unwrap_or_default()) {
+            seen if seen.0 > 0 => PresenceState::LastSeen(seen),
+            _ => PresenceState::Hidden,
+        }
+    }
+
+    /// A connection has ended: it watches nobody.
+    pub(crate) fn end_watching(&mut self, session: SessionId) {
+        self.watching.retain(|watching| watching.session != session);
+    }
+}

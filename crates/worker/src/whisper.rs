@@ -1,0 +1,94 @@
+//! What vnodes tell each other without storing it: it may be lost, and what is lost is asked or said again.
+
+use iris_types::request::{ReadReceipts, RequestId, SessionId};
+use iris_types::{ConversationId, DeviceId, PresenceState, Target, Typing, UserId, VnodeId};
+
+use std::sync::Arc;
+
+use crate::Output;
+use crate::state::{Caller, UserCommand};
+use crate::worker::Worker;
+
+/// From one vnode to another, perhaps on another worker.
+#[derive(Clone, Debug)]
+pub enum Whisper {
+    /// To a conversation: who has a message. Answered to the session.
+    Receipts {
+        asker: Asker,
+        read: ReadReceipts,
+        /// Whether who asks lets others know, too.
+        shows_reads: bool,
+    },
+    /// To a user: somebody wants to know whether the user is there.
+    Watch(Watch),
+    /// To who wants to know.
+    Presence { to: UserId, of: UserId, state: PresenceState, lookup: Option<Lookup> },
+    /// To a conversation: a member writes.
+    Typing { user: UserId, target: Target, on: bool },
+    /// To the other members, all of one worker.
+    ShowTyping { to: Vec<UserId>, typing: Arc<Typing> },
+}
+
+/// Who asks, on any worker.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    pub session: SessionId,
+    pub id: RequestId,
+    pub user: UserId,
+    pub device: DeviceId,
+}
+
+/// Somebody wants to know whether a user is there: for a while, or once.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    pub watcher: UserId,
+    pub user: UserId,
+    /// How they know each other; `None`: by their direct conversation.
+    pub group: Option<ConversationId>,
+    pub lookup: Option<Lookup>,
+}
+
+/// A question that waits for several users' presence, and which of them this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    pub number: u64,
+    pub place: u16,
+}
+
+impl From<Caller> for Asker {
+    fn from(caller: Caller) -> Self {
+        let Caller { session, id, user, device, .. } = caller;
+        Self { session, id, user, device }
+    }
+}
+
+impl Worker {
+    pub(crate) fn whisper_to(&mut self, vnode: VnodeId, whisper: Whisper) {
+        let to = self.config.placement.worker_of(vnode);
+        if to == self.config.index {
+            self.whisper(whisper);
+        } else {
+            self.say(Output::Whisper { to, whisper });
+        }
+    }
+
+    pub(crate) fn whisper(&mut self, whisper: Whisper) {
+        if !self.is_serving() {
+            return;
+        }
+        match whisper {
+            Whisper::Receipts { asker, read, shows_reads } => {
+                let Asker { session, id, user, device } = asker;
+                let caller = Caller { session, id, user, device, arrived: self.mono };
+                self.ask_receipts(caller, read, shows_reads);
+            }
+            Whisper::Watch(watch) => {
+                let user = watch.user.clone();
+                self.user_command(&user, UserCommand::Watched(watch));
+            }
+            Whisper::Presence { to, of, state, lookup } => self.presence_told(&to, &of, state, lookup),
+            Whisper::Typing { user, target, on } => self.typing_in(&user, &target, on),
+            Whisper::ShowTyping { to, typing } => self.show_typing(&to, &typing),
+        }
+    }
+}
