@@ -1,8 +1,9 @@
 // Builds the SDK and the app into their `dist` directories; `cargo xtask web` runs it after the WebAssembly module is
 // in `sdk/src/wasm`.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const here = import.meta.dirname;
@@ -46,3 +47,9 @@ await build({
 cpSync(join(wasm, 'iris_client_web_bg.wasm'), join(app, 'assets/iris_client_web_bg.wasm'));
 cpSync(join(here, 'app/public/index.html'), join(app, 'index.html'));
 for (const file of ['icon.svg', 'iris.webmanifest']) cpSync(join(here, 'app/public', file), join(app, 'assets', file));
+
+// What is worth it goes over the wire compressed; the server takes `x.gz` as the variant of `x`.
+const assets = join(app, 'assets');
+for (const file of readdirSync(assets).filter((name) => /\.(css|js|wasm)$/.test(name))) {
+  writeFileSync(join(assets, `${file}.gz`), gzipSync(readFileSync(join(assets, file)), { level: 9 }));
+}

@@ -6,10 +6,8 @@ Class `Client` is for one thread: pings and acknowledgements go out inside its c
 
 import argparse
 import contextlib
-import io
 import json
 import random
-import re
 import secrets
 import socket
 import ssl
@@ -22,158 +20,24 @@ from itertools import count, groupby, islice
 from pathlib import Path
 from typing import Any
 
+from iris_frames import (
+    DIRECTIONS,
+    KINDS,
+    NAME,
+    PAYLOAD_BYTES_MAX,
+    TEXT,
+    Body,
+    Frame,
+    IrisError,
+    decode,
+    encode,
+)
+
+Target = str | dict[str, str]  # a user's name, or {"group": id}
 LOGIN_ANSWER_S, PING_S, WAITING_PING_S, PONG_S_MAX = 15.0, 120.0, 10.0, 20.0
+ANSWERS = {"HistoryEnd", "Conversations", "Sent", "Devices", "Done", "Group", "Roster"}
+ANSWERS |= {"Receipts", "Settings", "Presences"}
 LOOK_S, SENDING_LOOK_S = 0.1, 0.001  # how long to wait for the server before sending on
-TEXT, PAYLOAD_BYTES_MAX, NAME = 1, 65_535, re.compile(rb"[A-Za-z0-9._@+-]{1,64}")
-DIRECTIONS, KINDS = ("latest", "before", "after"), ("Delivery", "OwnSent", "Sent")
-
-# Every frame: opcode, name and fields as in section 4 of the document, some to a line; then items.
-TABLE = """
-    01 Hello versions:4 capabilities:4; 02 Authenticate token:token device:name nonce:id at:8
-    03 Sync request:4 after:8; 04 Acknowledge up_to:8
-    05 SendMessage request:4 id:id previous:id? to:name body:body
-    06 ReadHistory request:4 with:name from:direction seq:8 limit:2
-    07 ListConversations request:4 after:id? limit:2; 08 Ping token:8; 09 ListDevices request:4
-    0a RenameDevice request:4 device:name label:name; 0b RevokeDevice request:4 device:name
-    20 SendBatch items:SendMessage+; 81 ServerHello version:1 capabilities:4
-    82 Ready cursor:8 last:8 server_time:8 body_bytes_max:4 batch_items_max:2 \
-       requests_in_flight_max:2 window_entries_max:4 window_bytes_max:4 idle_ms_max:4
-    83 Refused request:4 code:2 retryable:flag retry_after_ms:4 server_time:8
-    84 Sent request:4 id:id conversation:id seq:8 sent_at:8 offset:8
-    85 Delivery offset:8 conversation:id seq:8 id:id from:name with:peer sent_at:8 body:body
-    86 OwnSent offset:8 conversation:id seq:8 id:id sent_at:8
-    87 Gap first:8 last:8; 88 PageEnd request:4 last:8 log_end:8 live:flag; 89 SyncNeeded last:8
-    8a HistoryEntry request:4 entry:Entry; 8b HistoryEnd request:4 conversation:id more:flag
-    8c Conversations request:4 more:flag items:Conversation*
-    8d Pong token:8; 8f Closed code:2 retryable:flag retry_after_ms:4
-    8e Drain reconnect_after_ms:4 jitter_ms:4; 90 Devices request:4 items:Device*
-    91 Done request:4; a0 Batch items:Kind+; a1 HistoryBatch request:4 entries:Entry+
-    00 Entry seq:8 id:id from:name sent_at:8 body:body
-    00 Conversation conversation:id with:name last_seq:8
-    00 Device device:name label:label registered_at:8 last_login:8 online:flag
-"""
-ROWS = [row.split() for row in re.split("[\n;]", TABLE.strip())]
-LAYOUTS = {name: [field.split(":") for field in fields] for _, name, *fields in ROWS}
-OPCODES = {name: int(opcode, 16) for opcode, name, *_ in ROWS}
-NAMES = {opcode: name for name, opcode in OPCODES.items() if opcode >= 0x80}
-ERROR_TABLE = """
-    0 disconnected 100 bad_frame 101 unknown_opcode 102 unsupported_version 103 wrong_state
-    104 timed_out 200 bad_token 201 token_expired 202 token_revoked 203 stale_timestamp
-    204 nonce_replayed 205 replaced 206 invalid_name 207 too_many_devices 208 device_revoked
-    209 unknown_device 300 invalid_body 301 id_conflict 302 id_too_old 303 id_in_future
-    304 out_of_order 305 invalid_id 400 cursor_ahead 401 not_member 500 busy 501 storage_full
-    502 data_corrupt 503 draining 504 unavailable
-"""
-ERRORS = {int(code): name for code, name in re.findall(r"(\d+) (\w+)", ERROR_TABLE)}
-
-
-class Frame(dict[str, Any]):
-    """The fields of a frame by their names in the document; ids are in hex."""
-
-    def __init__(self, name: str, /, **values: Any) -> None:
-        super().__init__(values)
-        self.name = name
-
-
-class IrisError(Exception):
-    """A Refused or a Closed; without one, the connection just ended."""
-
-    def __init__(self, frame: Frame | None = None) -> None:
-        frame = frame or Frame("", code=0, retryable=True, retry_after_ms=0)
-        self.retryable, self.after_ms = frame["retryable"], frame["retry_after_ms"]
-        self.server_time = frame.get("server_time", 0)
-        self.name = ERRORS.get(frame["code"], f"error {frame['code']}")
-        super().__init__(self.name)
-
-
-@dataclass(frozen=True)
-class Body:
-    kind: int
-    data: bytes
-
-    def __str__(self) -> str:
-        return self.data.decode() if self.kind == TEXT else self.data.hex()
-
-
-class Source(io.BytesIO):
-    """A payload that is read from its front; ValueError where it breaks the protocol."""
-
-    def take(self, size: int) -> bytes:
-        if len(data := self.read(size)) < size:
-            raise ValueError("the payload ends inside a field")
-        return data
-
-    def number(self, size: int, low: int = 0, high: int = 2**64) -> int:
-        value = int.from_bytes(self.take(size), "big")
-        if not low <= value <= high:
-            raise ValueError(f"a field may not be {value}")
-        return value
-
-    def word(self) -> str:
-        name = self.take(self.number(1))
-        if name and not NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not a name")
-        return name.decode()
-
-    def field(self, kind: str) -> Any:
-        """One field of the kind that the table names."""
-        if kind[-1] in "+*":
-            return [self.field(kind[:-1]) for _ in range(self.number(2, int(kind[-1] == "+")))]
-        if kind == "Kind":
-            return self.fields(KINDS[self.number(1, 1, len(KINDS)) - 1])
-        return READ[kind](self) if kind in READ else self.fields(kind)
-
-    def fields(self, name: str) -> Frame:
-        """All the fields of a frame or of an item."""
-        frame = Frame(name)
-        for each, kind in LAYOUTS[name]:
-            value = self.field(kind)
-            frame[each] = frame["from"] if kind == "peer" and not value else value
-        return frame
-
-
-READ: dict[str, Callable[[Source], Any]] = {
-    **{size: lambda source, size=int(size): source.number(size) for size in "1248"},
-    "flag": lambda source: bool(source.number(1, 0, 1)),
-    "id": lambda source: source.take(16).hex(),
-    "body": lambda source: Body(source.number(1), source.take(source.number(2))),
-    "name": Source.word,
-    "label": lambda source: source.take(source.number(1)).decode() or None,
-    "peer": Source.word,
-}
-WRITE: dict[str, Callable[[Any], bytes]] = {
-    **{size: lambda value, size=int(size): value.to_bytes(size, "big") for size in "1248"},
-    "direction": lambda value: bytes([DIRECTIONS.index(value)]),
-    "id": bytes.fromhex,
-    "id?": lambda value: bytes([value is not None]) + bytes.fromhex(value or ""),
-    "token": lambda value: WRITE["2"](len(value)) + value.encode(),
-    "name": lambda value: WRITE["1"](len(value.encode())) + value.encode(),
-    "body": lambda body: bytes([body.kind]) + WRITE["2"](len(body.data)) + body.data,
-    "SendMessage+": lambda items: WRITE["2"](len(items)) + b"".join(map(payload, items)),
-}
-
-
-def decode(data: bytes) -> Frame:
-    """A server's frame, header included; one without a name if the opcode is not known."""
-    if data[0] not in NAMES:
-        return Frame("")
-    source = Source(data[3:])
-    frame = source.fields(NAMES[data[0]])
-    while source.read(1):  # a tagged field: none is needed here
-        source.take(source.number(2))
-    return frame
-
-
-def payload(values: dict[str, Any], name: str = "SendMessage") -> bytes:
-    return b"".join(WRITE[kind](values[each]) for each, kind in LAYOUTS[name])
-
-
-def encode(frame: Frame) -> bytes:
-    """The bytes of a client's frame, header included."""
-    data = payload(frame, frame.name)
-    return bytes([OPCODES[frame.name]]) + WRITE["2"](len(data)) + data
-
-
 @dataclass(frozen=True)
 class Settings:
     """Whom to talk to, and as whom. `token` is asked anew for each login."""
@@ -269,10 +133,11 @@ class Client:
         self._link: Link | None = None
         self._until(lambda: self._link)
 
-    def post(self, to: str, body: str | bytes, kind: int = TEXT) -> Request:
+    def post(self, to: Target, body: str | bytes, kind: int = TEXT) -> Request:
         """Queues a message; any call that waits sends it."""
         data = body.encode() if isinstance(body, str) else body
-        if not NAME.fullmatch(to.encode()) or not 1 <= len(data) <= self._ready["body_bytes_max"]:
+        is_name = isinstance(to, dict) or NAME.fullmatch(to.encode())
+        if not is_name or not 1 <= len(data) <= self._ready["body_bytes_max"]:
             raise ValueError("not a name, or a body that is empty or too long")
         message_id = new_id(now_ms() + self._ahead_ms)
         return self.ask("SendMessage", id=message_id, to=to, body=Body(kind, data))
@@ -304,16 +169,25 @@ class Client:
                 self._acknowledge()
 
     def messages(self) -> Iterator[Frame]:
-        return (event for event in self.events() if "offset" in event)
+        """Of the events, those with messages and changes of groups."""
+        return (event for event in self.events() if "offset" in event and "id" in event)
 
-    def history(self, peer: str, start: str = "latest", seq: int = 0) -> tuple[list[Frame], bool]:
+    def create_group(self, title: str, members: list[str], policy: int = 1) -> str:
+        """The id of a new group, whose members are in it at once unless the policy says no."""
+        values = {"policy": policy, "title": title, "description": "", "members": members}
+        made = self.ask("CreateGroup", id=new_id(now_ms() + self._ahead_ms), **values)
+        return str(self.result(made)["conversation"])
+
+    def history(
+        self, peer: Target, start: str = "latest", seq: int = 0
+    ) -> tuple[list[Frame], bool]:
         """A page of a conversation, ascending by seq, and whether there is more beyond it."""
         request = self.ask("ReadHistory", **{"with": peer, "from": start, "seq": seq, "limit": 64})
         more = self.result(request)["more"]
         return list(request.entries), more
 
     def conversations(self) -> Iterator[Frame]:
-        """All conversations: `conversation`, `with` and `last_seq`."""
+        """All conversations, as the items of Conversations."""
         page = Frame("", items=[Frame("", conversation=None)], more=True)
         while page["more"]:
             after = page["items"][-1]["conversation"]
@@ -393,7 +267,7 @@ class Client:
                 self._refused(IrisError(frame), request)
             case "HistoryEntry" | "HistoryBatch" if request:
                 request.entries += tuple(frame.get("entries") or [frame["entry"]])
-            case "HistoryEnd" | "Conversations" | "Sent" | "Devices" | "Done" if request:
+            case _ if request and frame.name in ANSWERS:
                 request.answer, self._refusals = frame, 0
                 del self._requests[frame["request"]]
         if self._receiving and (frame.name == "Gap" or frame.get("offset")):
@@ -421,14 +295,14 @@ class Client:
         self._held = False
         for request in self._requests.values():
             if not request.in_flight:
-                request["previous"] = previous.get(request.get("to", ""))
+                request["previous"] = previous.get(str(request.get("to")))
                 size += len(encode(request)) - 3
                 if len(requests) >= room or size > PAYLOAD_BYTES_MAX:
                     break
                 request.in_flight = True
                 requests.append(request)
             if request.name == "SendMessage":
-                previous[request["to"]] = request["id"]
+                previous[str(request["to"])] = request["id"]
         for name, group in groupby(requests, lambda request: request.name):
             batch = name == "SendMessage" and self.version > 1
             self._link.write(*([Frame("SendBatch", items=list(group))] if batch else group))
@@ -471,7 +345,7 @@ def revive(value: dict[str, Any]) -> Any:
     if "kind" in value:
         data = bytes.fromhex(value["hex"]) if "hex" in value else value["text"].encode()
         return Body(value["kind"], data)
-    entry = value.keys() & {"Sent", "Delivery", "OwnSent"}
+    entry = value.keys() & {*KINDS.values(), "LaterEntry"}
     return value[entry.pop()] if entry else value
 
 
@@ -518,9 +392,10 @@ def selftest(first: Settings, second: Settings) -> None:
     page, more = bob.history(first.user)
     before, _ = bob.history(first.user, "before", page[0]["seq"])
     equal("history backward", (texts(iter(before + page), 128), more), (lines[-128:], True))
-    last = {item["with"]: item["last_seq"] for item in alice.conversations()}
+    last = {str(item["with"]): item["last_seq"] for item in alice.conversations()}
     equal("conversations", last[to], sent[-1]["seq"])
     equal("own entries", [each["id"] for each in islice(own, 800)], [each["id"] for each in sent])
+    groups(alice, bob, to)
     other = replace(first, device=f"{first.device}-{run}")
     refusals(Link(other, now_ms()), to)
     alice.result(alice.ask("RenameDevice", device=other.device, label="Büro"))
@@ -530,6 +405,29 @@ def selftest(first: Settings, second: Settings) -> None:
         raise AssertionError(f"a revoked device is let in: {Link(other, now_ms()).ready}")
     except IrisError as error:
         equal("a device", (listed[-1]["label"], error.name), ("Büro", "device_revoked"))
+
+
+def groups(alice: Client, bob: Client, to: str) -> None:
+    """A group of both, a message, who has read it."""
+    group: Target = {"group": alice.create_group("Tea 🍵", [to])}
+    sent = alice.result(alice.post(group, "to all"))
+    got = [(each["title"], each["seq"]) for each in islice(bob.messages(), 2)]
+    equal("a group", got, [("Tea 🍵", 1), ("Tea 🍵", sent["seq"])])
+    page, more = bob.history(group)
+    equal("its history", ([each["body"].kind for each in page], more), ([0, TEXT], False))
+    bob.result(bob.ask("MarkRead", target=group, seq=sent["seq"]))
+    receipts = (each for each in alice.events() if each.name == "GroupReceipt")
+    read = next(each for each in receipts if each["read"])
+    equal("read by all", (read["seq"], read["members"]), (sent["seq"], 1))
+    question = {"target": group, "seq": sent["seq"], "after": None, "limit": 9}
+    by = alice.result(alice.ask("ReadReceipts", **question))["items"]
+    equal("read by whom", [(each["user"], each["read"]) for each in by], [(to, sent["seq"])])
+    leave = {"id": new_id(now_ms()), "change": {"leave": None}}
+    bob.result(bob.ask("ChangeGroup", **group, **leave))
+    try:
+        raise AssertionError(f"who left writes: {bob.result(bob.post(group, 'still here'))}")
+    except IrisError as error:
+        equal("who left", error.name, "not_member")
 
 
 def refusals(link: Link, to: str) -> None:
@@ -556,15 +454,15 @@ def show(message: Frame) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A client of an Iris server.")
-    commands = "send", "receive", "history", "conversations", "vectors", "selftest"
+    commands = "send", "receive", "history", "conversations", "group", "vectors", "selftest"
     parser.add_argument("command", choices=commands)
-    parser.add_argument("words", nargs="*", help="send: messages; vectors: the file")
+    parser.add_argument("words", nargs="*", help="send: messages; group: title, members")
     parser.add_argument("--server", default="127.0.0.1:7443", help="host:port")
     parser.add_argument("--protocol", type=int, choices=(1, 2), default=2)
     parser.add_argument("--device", default="py")
     parser.add_argument("--peer", "--to", "--with", help="the other user")
     parser.add_argument("--from", dest="start", choices=DIRECTIONS, default="latest")
-    for name in ("--ca", "--user", "--token-file", "--peer-token-file"):
+    for name in ("--group", "--ca", "--user", "--token-file", "--peer-token-file"):
         parser.add_argument(name)
     for name in ("--cursor", "--count", "--seq"):
         parser.add_argument(name, type=int)
@@ -577,19 +475,23 @@ def main() -> None:
         token = Path(options.peer_token_file).read_text
         return selftest(settings, replace(settings, user=options.peer, token=token))
     client = Client(settings, options.cursor)
+    peer = {"group": options.group} if options.group else options.peer
     match options.command:
         case "send":
-            for post in [client.post(options.peer, text) for text in options.words]:
+            for post in [client.post(peer, text) for text in options.words]:
                 print(show(client.result(post)))
         case "receive":
             for message in islice(client.messages(), options.count):
                 print(show(message), f"(cursor {client.cursor})", flush=True)
         case "history":
-            page, more = client.history(options.peer, options.start, options.seq or 0)
+            page, more = client.history(peer, options.start, options.seq or 0)
             print(*map(show, page), "(more)" if more else "(end)", sep="\n")
         case "conversations":
             for item in client.conversations():
-                print(f"{item['with']} #{item['last_seq']} {item['conversation']}")
+                peer, number = item["with"], f"#{item['last_seq']}, {item['unread']} unread"
+                print(peer if isinstance(peer, str) else peer["title"], number, item["conversation"])
+        case "group":
+            print(client.create_group(options.words[0], options.words[1:]))
     client.close()
 
 

@@ -150,14 +150,16 @@ fn tests(root: &Path, names: &[&str]) -> Result<Outcome> {
     node(root, &arguments, TEST_LIMIT)
 }
 
-/// Files that are not the same in both, from `web/`.
+/// Files that are not the same in both, from `web/`. Compressed variants are left out: what deflate makes of the same
+/// bytes depends on its version, and the build of the server checks that they belong to their files.
 fn differences(committed: &Path, built: &Path) -> Result<Vec<String>> {
     let (mut one, mut other) = (BTreeMap::new(), BTreeMap::new());
     for directory in BUILT {
         read(committed, Path::new(directory), &mut one)?;
         read(built, Path::new(directory), &mut other)?;
     }
-    let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
+    let all = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
+    let names = all.filter(|name| !name.ends_with(".gz"));
     Ok(names.filter(|name| one.get(*name) != other.get(*name)).cloned().collect())
 }
 

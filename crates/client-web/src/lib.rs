@@ -13,16 +13,20 @@
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;
-mod command;
 #[cfg(feature = "vectors")]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
-#[path = "../../protocol/tests/vectors/fields.rs"]
-mod fields;
+#[path = "../../protocol/tests/vectors/client_fields.rs"]
+mod client_fields;
+mod command;
 #[cfg(feature = "vectors")]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 #[path = "../../protocol/tests/vectors/items.rs"]
 mod items;
 mod machine;
+#[cfg(feature = "vectors")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[path = "../../protocol/tests/vectors/server_fields.rs"]
+mod server_fields;
 #[cfg(feature = "vectors")]
 mod vectors;
 pub mod view;

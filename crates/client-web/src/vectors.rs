@@ -6,7 +6,8 @@ use iris_types::limits::FRAME_PAYLOAD_BYTES_MAX;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::fields::{client_from_json, client_to_json, server_from_json, server_to_json};
+use crate::client_fields::{client_from_json, client_to_json};
+use crate::server_fields::{server_from_json, server_to_json};
 
 /// `{"frame", "fields"}` of what must be exactly one frame; throws a text when it is malformed.
 #[wasm_bindgen(js_name = vectorFields)]

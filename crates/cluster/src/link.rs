@@ -6,7 +6,7 @@ use iris_types::request::{Answer, Login, Request, RequestId, SessionId};
 use iris_types::{DeviceId, ErrorCode, InboxEntry, Presence, Typing, UserId};
 
 /// From an edge to the worker that holds the vnode concerned: the conversation's for what is asked of a conversation
-/// (sends, history, groups, who has a message, blocking), the user's for everything else.
+/// (sends, history, groups, blocking), the user's for everything else.
 #[derive(Clone, Debug)]
 pub enum ToCore {
     /// Answered with `Attached` or a refusal, both under [`RequestId`] 0.

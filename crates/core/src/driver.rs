@@ -10,7 +10,7 @@ use iris_types::limits::{INTAKE_PAUSE_MS_MAX, NAME_BYTES_MAX};
 use iris_types::request::Request;
 use iris_types::{Monotonic, UserId, Watched};
 use iris_worker::{
-    AdminCommand, AdminId, CallId, CallResult, Confirm, Frame, Input, Output, Worker, WorkerIndex,
+    AdminCommand, AdminId, CallId, CallResult, Confirm, Frame, Input, Output, Whisper, Worker, WorkerIndex,
 };
 
 use crate::lanes::Job;
@@ -26,6 +26,7 @@ pub(crate) enum Event {
     Done { call: CallId, result: CallResult },
     Frame(Frame),
     Confirm(Confirm),
+    Whisper(Whisper),
     Admin { id: AdminId, command: AdminCommand },
     SafeMode(bool),
     Drain,
@@ -48,6 +49,7 @@ impl From<Event> for Input {
             Event::Done { call, result } => Self::Done { call, result },
             Event::Frame(frame) => Self::Frame(frame),
             Event::Confirm(confirm) => Self::Confirm(confirm),
+            Event::Whisper(whisper) => Self::Whisper(whisper),
             Event::Admin { id, command } => Self::Admin { id, command },
             Event::SafeMode(on) => Self::SafeMode(on),
             Event::Drain => Self::Drain,
@@ -157,6 +159,13 @@ impl Driver {
                 }
                 Output::Push { session, entry } => push(session.event_loop, ToEdge::Push { session, entry }),
                 Output::Close { session, code } => push(session.event_loop, ToEdge::Close { session, code }),
+                Output::Presence { session, presence } => {
+                    push(session.event_loop, ToEdge::Presence { session, presence });
+                }
+                Output::Typing { session, typing } => {
+                    push(session.event_loop, ToEdge::Typing { session, typing });
+                }
+                Output::Whisper { to, whisper } => tell(&self.shared, to, Event::Whisper(whisper)),
                 Output::Frame { to, frame } => tell(&self.shared, to, Event::Frame(frame)),
                 Output::Confirm { to, confirm } => tell(&self.shared, to, Event::Confirm(confirm)),
                 Output::Admin { id, answer } => self.shared.answer_admin(id, answer),

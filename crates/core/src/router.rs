@@ -57,7 +57,6 @@ impl Router {
             ToCore::Request { user, request, .. } => match request {
                 Request::SendMessage(send) => self.vnodes.of_target(user, &send.to),
                 Request::ReadHistory(read) => self.vnodes.of_target(user, &read.with),
-                Request::ReadReceipts(read) => self.vnodes.of_target(user, &read.target),
                 Request::CreateGroup(create) => self.vnodes.of_group(ConversationId::group(user, create.id)),
                 Request::ChangeGroup(change) => self.vnodes.of_group(change.group),
                 Request::ReadGroup { group } => self.vnodes.of_group(*group),
@@ -70,6 +69,8 @@ impl Router {
                 | Request::RenameDevice(_)
                 | Request::RevokeDevice(_)
                 | Request::MarkRead(_)
+                // What the user shows of themselves decides what they see; the vnode asks the conversation's.
+                | Request::ReadReceipts(_)
                 | Request::SetFlags(_)
                 | Request::ReadSettings
                 | Request::ChangeSettings(_)

@@ -196,6 +196,10 @@ pub(crate) enum Bench {
     Crash(Load),
     /// Fill a server with many users and messages; with --spawn, also measure it after a restart.
     Fill(Load),
+    /// Messages to a group whose members are all connected.
+    Group(Load),
+    /// How long it takes to learn whether somebody is there.
+    Presence(Load),
     /// Write a document from the results (--json) of other benches.
     Document(Document),
 }
@@ -248,6 +252,9 @@ pub(crate) struct Load {
     /// Messages (fill).
     #[arg(long, default_value_t = 5_000_000)]
     pub(crate) messages: u64,
+    /// Members (group).
+    #[arg(long)]
+    pub(crate) members: Option<usize>,
     /// Write the result here, as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

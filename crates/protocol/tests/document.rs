@@ -1,4 +1,4 @@
-//! `docs/protocol.md` against the code: opcodes, errors, limits, close codes, and both sessions byte by byte.
+//! `docs/protocol.md` against the code: opcodes, errors, limits, close codes, and the sessions byte by byte.
 //!
 //! `UPDATE_SESSION=1` writes the sessions into the document.
 
@@ -16,8 +16,11 @@ use iris_protocol::server::ServerConfig;
 use iris_protocol::websocket::{CloseCode, UpgradeError};
 use iris_protocol::{DrainHint, frame};
 use iris_types::limits as l;
-use iris_types::request::{HistoryFrom, ListConversations, ReadHistory, RequestId};
-use iris_types::{ErrorCode, Offset};
+use iris_types::request::{HistoryFrom, ListConversations, MarkRead, ReadHistory, RequestId, SendMessage};
+use iris_types::{
+    ConversationId, CreateGroup, ErrorCode, GroupDescription, GroupReceipt, GroupTitle, InboxItem, Marks,
+    Offset, Policy, Seq, Target, Timestamp, Typing,
+};
 use scripted::{Pair, Side, message, message_id, user};
 
 fn path(name: &str) -> PathBuf {
@@ -41,7 +44,7 @@ fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
 #[test]
 fn the_error_table_is_the_catalogue() {
     let told: Vec<_> =
-        rows(&document(), "\n## 11. Errors").into_iter().map(|row| row[..3].to_vec()).collect();
+        rows(&document(), "\n## 14. Errors").into_iter().map(|row| row[..3].to_vec()).collect();
     let known: Vec<_> = ErrorCode::ALL
         .iter()
         .map(|code| {
@@ -72,6 +75,11 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("DEDUP_WINDOW_MS", l::DEDUP_WINDOW_MS),
         ("INBOX_TTL_MS", l::INBOX_TTL_MS),
         ("LAST_LOGIN_INTERVAL_MS", l::LAST_LOGIN_INTERVAL_MS),
+        ("RECEIPT_INTERVAL_MS", l::RECEIPT_INTERVAL_MS),
+        ("GROUP_RECEIPT_INTERVAL_MS", l::GROUP_RECEIPT_INTERVAL_MS),
+        ("LAST_SEEN_INTERVAL_MS", l::LAST_SEEN_INTERVAL_MS),
+        ("TYPING_MS", l::TYPING_MS),
+        ("TYPING_PACE_MS", l::TYPING_PACE_MS),
         ("NAME_BYTES_MAX", l::NAME_BYTES_MAX as u64),
         ("LABEL_BYTES_MAX", l::LABEL_BYTES_MAX as u64),
         ("BODY_BYTES_MAX", l::BODY_BYTES_MAX as u64),
@@ -82,6 +90,7 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("TOKEN_LIFETIME_S_MAX", l::TOKEN_LIFETIME_S_MAX),
         ("BATCH_ITEMS_MAX", l::BATCH_ITEMS_MAX as u64),
         ("PAGE_ITEMS_MAX", l::PAGE_ITEMS_MAX as u64),
+        ("LIST_ITEMS_MAX", l::LIST_ITEMS_MAX as u64),
         ("PAGE_BYTES_MAX", l::PAGE_BYTES_MAX as u64),
         ("REQUESTS_IN_FLIGHT_MAX", l::REQUESTS_IN_FLIGHT_MAX as u64),
         ("PAGE_REQUESTS_IN_FLIGHT_MAX", l::PAGE_REQUESTS_IN_FLIGHT_MAX as u64),
@@ -93,9 +102,16 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("HTTP_RESPONSES_MAX", l::HTTP_RESPONSES_MAX as u64),
         ("DEVICES_PER_USER_MAX", l::DEVICES_PER_USER_MAX as u64),
         ("REVOKED_DEVICES_MAX", l::REVOKED_DEVICES_MAX as u64),
+        ("TITLE_BYTES_MAX", l::TITLE_BYTES_MAX as u64),
+        ("DESCRIPTION_BYTES_MAX", l::DESCRIPTION_BYTES_MAX as u64),
+        ("PREVIEW_BYTES_MAX", l::PREVIEW_BYTES_MAX as u64),
+        ("GROUP_MEMBERS_MAX", l::GROUP_MEMBERS_MAX as u64),
+        ("MEMBERSHIPS_MAX", l::MEMBERSHIPS_MAX as u64),
+        ("WATCHED_MAX", l::WATCHED_MAX as u64),
+        ("TYPING_PER_PACE_MAX", l::TYPING_PER_PACE_MAX as u64),
     ];
     let document = document();
-    let told = [rows(&document, "\n## 9. Times"), rows(&document, "\n## 10. Limits")].concat();
+    let told = [rows(&document, "\n## 12. Times"), rows(&document, "\n## 13. Limits")].concat();
     let told: Vec<_> =
         told.iter().map(|row| (row[2].as_str(), row[1].replace(',', "").parse().unwrap())).collect();
     assert_eq!(told, known);
@@ -174,6 +190,39 @@ fn played(versions: Versions) -> Vec<(Side, Vec<u8>)> {
     pair.flights
 }
 
+/// What the document's session of a group tells, from the end of the sync on.
+fn played_group() -> Vec<(Side, Vec<u8>)> {
+    let mut pair = Pair::new(Versions::ALL, &Arc::new(ServerConfig::default()));
+    pair.settle();
+    pair.client.sync(RequestId(1), Offset(0));
+    pair.settle();
+    pair.flights.clear();
+    let create = CreateGroup {
+        id: message_id(1),
+        title: GroupTitle::new("Tea").unwrap(),
+        description: GroupDescription::new("at five").unwrap(),
+        policy: Policy::ADMINS_ADD,
+        members: vec![user("bob")],
+    };
+    let group = ConversationId::group(&user("alice"), create.id);
+    pair.client.create_group(RequestId(2), &create).unwrap();
+    pair.settle();
+    pair.client.send(RequestId(3), &SendMessage { to: Target::Group(group), ..message(2, "Tea?") });
+    pair.settle();
+    let everybody = Marks { delivered: Seq(2), read: Seq(2) };
+    let at = Timestamp(scripted::START + 2_500);
+    let receipt = GroupReceipt { group, seq: Seq(2), delivered: 1, read: 1, members: 1, everybody, at };
+    pair.happens(InboxItem::GroupReceipt(receipt));
+    pair.server.tell_typing(&Typing { conversation: group, user: user("bob"), on: true });
+    pair.settle();
+    let entry = pair.core.commit_to_group("bob", None, message_id(3), scripted::text("Yes!"));
+    pair.server.push(&entry);
+    pair.settle();
+    pair.client.mark_read(RequestId(4), &MarkRead { target: Target::Group(group), up_to: Seq(3) });
+    pair.settle();
+    pair.flights
+}
+
 /// Frames of the flights, one block of lines each.
 fn shown(flights: &[(Side, Vec<u8>)]) -> String {
     let mut text = String::new();
@@ -205,9 +254,12 @@ const FENCE: &str = "```text\n";
 
 #[test]
 fn the_sessions_are_what_the_machines_say() {
-    let sessions = [(1, Versions::ONLY_1), (2, Versions::ALL)].map(|(version, versions)| {
-        (format!("<!-- session version {version} -->\n{FENCE}"), shown(&played(versions)))
-    });
+    let sessions = [
+        ("version 1", played(Versions::ONLY_1)),
+        ("version 2", played(Versions::ALL)),
+        ("of a group", played_group()),
+    ]
+    .map(|(name, flights)| (format!("<!-- session {name} -->\n{FENCE}"), shown(&flights)));
     if std::env::var_os("UPDATE_SESSION").is_some() {
         let mut document = document();
         for (head, session) in &sessions {

@@ -73,6 +73,18 @@ pub const TYPING_OUTPUT_BYTES_MAX: usize = 64 * 1_024;
 /// Bytes waiting in one connection's output beyond which it is told only the latest of who is there.
 pub const PRESENCE_OUTPUT_BYTES_MAX: usize = 256 * 1_024;
 
+/// Messages and changes of groups that one user may send in a minute, over all devices, unless an operator says
+/// otherwise.
+pub const MESSAGES_PER_MINUTE: u32 = 100;
+/// How many of them at once after a rest.
+pub const MESSAGES_BURST: u32 = 100;
+/// Messages that a worker lets a user of another worker send ahead of asking again.
+pub const PERMITS_AHEAD: u32 = 16;
+/// Milliseconds after which a worker that got no answer asks again.
+pub const PERMITS_ASK_MS: u64 = 1_000;
+/// Users of other workers for whom such permits are kept.
+pub const LEASES_MAX: usize = 65_536;
+
 // --- protocol ---------------------------------------------------------------------------------------------
 
 /// Bytes of a frame's payload: what its two length bytes can say.
@@ -125,10 +137,10 @@ pub const HELLO_MS_MIN: u64 = 500;
 pub const LOGIN_MS_MAX: u64 = 5_000;
 /// Milliseconds between a frame's first byte and its last.
 pub const PARTIAL_FRAME_MS_MAX: u64 = 10_000;
-/// Milliseconds of silence after which a connection is closed; clients ping well before.
-pub const IDLE_MS_MAX: u64 = 300_000;
+/// Milliseconds of silence after which a connection is closed, and its user is there no more; clients ping well before.
+pub const IDLE_MS_MAX: u64 = 30_000;
 /// Milliseconds between a client's pings when it has nothing else to say.
-pub const PING_INTERVAL_MS: u64 = 120_000;
+pub const PING_INTERVAL_MS: u64 = 10_000;
 /// Milliseconds a client waits for any sign of life after a ping; then the server counts as dead.
 pub const PONG_MS_MAX: u64 = 20_000;
 /// Milliseconds of silence after which a client pings when a request of its own waits for an answer.

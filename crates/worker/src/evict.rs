@@ -82,7 +82,7 @@ impl Worker {
     fn pass_user(&mut self) {
         let slot = self.hands.user;
         self.hands.user = following(slot, self.users.span());
-        let (committed, mono) = (self.log.committed, self.mono);
+        let (committed, mono, rate) = (self.log.committed, self.mono, self.config.limits.messages);
         let Some(user) = self.users.get_mut(slot) else { return };
         user.watchers.retain(|_, until| *until > mono);
         let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
@@ -90,6 +90,9 @@ impl Worker {
             || user.has_noted
             || !user.sessions.is_empty()
             || !user.waiters.is_empty()
+            || user.is_looking
+            || !user.watchers.is_empty()
+            || !user.bucket.is_full(rate, mono)
             || user.lines.values().any(Option::is_none);
         if is_clean
             && !is_needed

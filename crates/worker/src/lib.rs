@@ -41,6 +41,7 @@ mod merge;
 mod names;
 pub mod output;
 mod page;
+mod permits;
 mod presence;
 mod publish;
 mod read_group;

@@ -78,6 +78,7 @@ impl Worker {
     fn commit_send(&mut self, slot: u32, caller: &Caller, event: MessageEvent, sent: Sent, stamp: Stamp) {
         self.statistics.sends += 1;
         self.note_arrival(caller.arrived);
+        self.use_permit(&caller.user);
         let placed = match event.written.clone() {
             Written::Direct { lower, higher, .. } => {
                 self.place_direct(slot, caller, event, [lower, higher], stamp)

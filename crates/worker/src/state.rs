@@ -11,12 +11,13 @@ use iris_types::{
     ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, MessageId, Monotonic, Offset, Seq,
     Standing, Target, Timestamp, UserId, VnodeId,
 };
+use iris_vnode::bucket::Bucket;
 use iris_vnode::rows::First;
 use iris_vnode::{Author, Conversation, Inbox, Line};
 
 use crate::presence::{Interest, Watching};
 use crate::whisper::Watch;
-use crate::{AdminCommand, AdminId};
+use crate::{AdminCommand, AdminId, WorkerIndex};
 
 /// Bytes of names and of a place in an index, roughly.
 const AROUND_BYTES: usize = 160; // layout
@@ -60,6 +61,8 @@ pub(crate) struct UserSlot {
     pub(crate) watchers: BTreeMap<UserId, Monotonic>,
     /// When the last connection ended.
     pub(crate) seen: Timestamp,
+    /// Messages that the user may send.
+    pub(crate) bucket: Bucket,
     /// Where the user said last that they write, when, and whether they do.
     pub(crate) typed: Option<(ConversationId, Monotonic, bool)>,
     /// How conversations stand for the user, those that were asked for; `None` while it is loaded.
@@ -144,6 +147,10 @@ pub(crate) enum UserCommand {
     Interest(Interest),
     /// Somebody wants to know whether the user is there.
     Watched(Watch),
+    /// Another worker wants to let the user write.
+    Permits {
+        back: WorkerIndex,
+    },
 }
 
 /// A conversation, loaded or being loaded.
@@ -253,7 +260,7 @@ pub(crate) enum Lookup {
 }
 
 impl UserSlot {
-    pub(crate) const fn new(user: UserId, vnode: VnodeId) -> Self {
+    pub(crate) fn new(user: UserId, vnode: VnodeId) -> Self {
         Self {
             user,
             vnode,
@@ -264,6 +271,7 @@ impl UserSlot {
             watching: Vec::new(),
             watchers: BTreeMap::new(),
             seen: Timestamp(0),
+            bucket: Bucket::default(),
             typed: None,
             lines: BTreeMap::new(),
             reads: BTreeMap::new(),

@@ -54,12 +54,8 @@ impl Worker {
             workers.entry(worker).or_default().push(other);
         }
         for (to, others) in workers {
-            let whisper = Whisper::ShowTyping { to: others, typing: Arc::clone(&typing) };
-            if to == self.config.index {
-                self.whisper(whisper);
-            } else {
-                self.say(Output::Whisper { to, whisper });
-            }
+            let typing = Arc::clone(&typing);
+            self.whisper_to_worker(to, Whisper::ShowTyping { to: others, typing });
         }
     }
 

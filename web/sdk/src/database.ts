@@ -7,7 +7,19 @@
 
 import { IrisError } from './error.js';
 import { SETTLED_KEYS_MAX } from './limits.js';
-import type { Message, Outcome, Refusal, Restored, Settled, StoreOperation, Unreported, Unsent } from './machine.js';
+import type {
+  Item,
+  Message,
+  Outcome,
+  OwnMessage,
+  Peer,
+  Refusal,
+  Restored,
+  Settled,
+  StoreOperation,
+  Unreported,
+  Unsent,
+} from './machine.js';
 import { keyOf } from './reference.js';
 
 const LAYOUT = 1;
@@ -15,7 +27,8 @@ const LAYOUT = 1;
 /** A message as it is kept; `offset` only of those that came by the inbox. */
 export type StoredMessage = Message & { offset?: number };
 
-type Waiting = { offset: number } & ({ conversation: string; seq: number } | { first: number });
+/** What the application has yet to take: a message that is in its store, a gap, or anything else as it is. */
+type Waiting = { offset: number } & ({ conversation: string; seq: number } | { first: number } | { item: Item });
 
 /** A send that the server refused for good, until the application resends or discards it. */
 export interface FailedSend {
@@ -30,12 +43,27 @@ export interface KnownSend {
   outcome: Outcome | null;
 }
 
-const STORES = ['counters', 'unsent', 'settled', 'messages', 'marks', 'waiting', 'failed', 'sends'] as const;
+const STORES = [
+  'counters',
+  'unsent',
+  'settled',
+  'messages',
+  'marks',
+  'targets',
+  'readMarks',
+  'waiting',
+  'failed',
+  'sends',
+] as const;
 
 export class Database {
   readonly #engine: IDBDatabase;
 
-  private constructor(engine: IDBDatabase) {
+  private constructor(
+    engine: IDBDatabase,
+    readonly user: string,
+    readonly device: string,
+  ) {
     this.#engine = engine;
     // Another version of the SDK wants to change the layout: it may.
     engine.onversionchange = () => engine.close();
@@ -45,28 +73,30 @@ export class Database {
   static async open(factory: IDBFactory, user: string, device: string): Promise<Database> {
     const opening = factory.open(databaseName(user, device), LAYOUT);
     opening.onupgradeneeded = () => create(opening.result);
-    return new Database(await answer(opening));
+    return new Database(await answer(opening), user, device);
   }
 
   /** What a machine that starts now is given. */
   async restore(): Promise<Restored> {
     const transaction = this.#engine.transaction(STORES, 'readonly');
     const store = (name: (typeof STORES)[number]) => transaction.objectStore(name);
-    const [cursor, lastNumber, unsent, settled, waiting, markKeys, marks] = await Promise.all([
+    const [cursor, lastNumber, unsent, settled, waiting, marks, targets, readMarks] = await Promise.all([
       answer<number | undefined>(store('counters').get('cursor')),
       answer<number | undefined>(store('counters').get('lastNumber')),
       answer<Unsent[]>(store('unsent').getAll()),
       answer<Settled[]>(store('settled').getAll()),
       answer<Waiting[]>(store('waiting').getAll()),
-      answer<IDBValidKey[]>(store('marks').getAllKeys()),
-      answer<number[]>(store('marks').getAll()),
+      entries<number>(store('marks')),
+      entries<Peer>(store('targets')),
+      entries<number>(store('readMarks')),
     ]);
     const unreported = await Promise.all(
       waiting.map(async (entry): Promise<Unreported> => {
         if ('first' in entry) return { type: 'gap', first: entry.first, last: entry.offset };
+        if ('item' in entry) return { type: 'item', offset: entry.offset, item: entry.item };
         const found = await answer<StoredMessage | undefined>(store('messages').get([entry.conversation, entry.seq]));
         if (!found) throw new IrisError('database_failed', 'a message that waits is not there');
-        return { type: 'message', offset: entry.offset, message: plainMessage(found) };
+        return { type: 'item', offset: entry.offset, item: { type: 'message', message: plainMessage(found) } };
       }),
     );
     return {
@@ -75,14 +105,16 @@ export class Database {
       unsent,
       settled,
       unreported,
-      marks: markKeys.map((key, at) => [String(key), marks[at] ?? 0]),
+      marks,
+      targets,
+      readMarks: readMarks.map(([key, upTo]) => [peerOf(key), upTo]),
     };
   }
 
   /** Applies everything in order and durably, or nothing. */
   async apply(operations: readonly StoreOperation[]): Promise<void> {
     await this.#write((transaction) => {
-      for (const operation of operations) applyOne(transaction, operation);
+      for (const operation of operations) applyOne(transaction, operation, this);
     });
   }
 
@@ -175,12 +207,14 @@ function create(engine: IDBDatabase): void {
   engine.createObjectStore('settled', { keyPath: 'number' });
   engine.createObjectStore('messages', { keyPath: ['conversation', 'seq'] }).createIndex('offset', 'offset');
   engine.createObjectStore('marks');
+  engine.createObjectStore('targets');
+  engine.createObjectStore('readMarks');
   engine.createObjectStore('waiting', { keyPath: 'offset' });
   engine.createObjectStore('failed', { keyPath: 'unsent.number' });
   engine.createObjectStore('sends', { keyPath: 'number' }).createIndex('key', 'key');
 }
 
-function applyOne(transaction: IDBTransaction, operation: StoreOperation): void {
+function applyOne(transaction: IDBTransaction, operation: StoreOperation, owner: Database): void {
   const store = (name: (typeof STORES)[number]) => transaction.objectStore(name);
   switch (operation.type) {
     case 'putUnsent': {
@@ -197,17 +231,31 @@ function applyOne(transaction: IDBTransaction, operation: StoreOperation): void 
     case 'dropSettled':
       store('settled').delete(operation.number);
       break;
-    case 'putSent':
-      store('messages').put(operation.message);
+    case 'putSent': {
+      const { message } = operation;
+      store('messages').put(ownMessage(message, owner));
+      store('targets').put(message.to, message.conversation);
       break;
+    }
     case 'putReceived': {
-      const { offset, message } = operation;
-      const { conversation, seq } = message;
-      store('messages').put({ ...message, offset } satisfies StoredMessage);
+      const { offset, item, target } = operation;
+      if (item.type !== 'message') {
+        store('waiting').put({ offset, item } satisfies Waiting);
+        break;
+      }
+      const { conversation, seq } = item.message;
+      store('messages').put({ ...item.message, offset } satisfies StoredMessage);
       store('marks').put(seq, conversation);
+      if (target) store('targets').put(target, conversation);
       store('waiting').put({ offset, conversation, seq } satisfies Waiting);
       break;
     }
+    case 'putReadMark':
+      store('readMarks').put(operation.upTo, peerKey(operation.target));
+      break;
+    case 'dropReadMark':
+      store('readMarks').delete(peerKey(operation.target));
+      break;
     case 'putGap':
       store('waiting').put({ offset: operation.last, first: operation.first } satisfies Waiting);
       break;
@@ -259,6 +307,27 @@ function raise(counters: IDBObjectStore, name: string, value: number): void {
   request.onsuccess = () => {
     if (value > (request.result ?? 0)) counters.put(value, name);
   };
+}
+
+/** As the conversation shows it. */
+function ownMessage(message: OwnMessage, { user, device }: Database): StoredMessage {
+  const { to, ...rest } = message;
+  return { ...rest, from: user, with: 'user' in to ? to.user : null, title: null, origin: device };
+}
+
+function peerKey(peer: Peer): string {
+  return 'user' in peer ? `u:${peer.user}` : `g:${peer.group}`;
+}
+
+function peerOf(key: string): Peer {
+  const name = key.slice(2);
+  return key.startsWith('u:') ? { user: name } : { group: name };
+}
+
+/** All keys and values of a store. */
+async function entries<T>(store: IDBObjectStore): Promise<[string, T][]> {
+  const [keys, values] = await Promise.all([answer(store.getAllKeys()), answer<T[]>(store.getAll())]);
+  return values.map((value, at) => [String(keys[at]), value]);
 }
 
 function plainMessage(stored: StoredMessage): Message {

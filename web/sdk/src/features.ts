@@ -1,14 +1,23 @@
-/**
- * Groups and presence, in the vocabulary of `iris chat --json`. Whether the client knows a command says
- * `Iris.can`; one that it does not know fails with `unsupported`.
- */
+/** Groups and presence. */
 
 import type { Answer } from './machine.js';
-import type { Member, Role } from './types.js';
+import type { Group, Member, Policy, PresenceState, Role } from './types.js';
 
-type Ask = (name: string, command: Record<string, unknown>) => Promise<Answer>;
+type Ask = <Type extends Answer['type']>(
+  type: Type,
+  name: string,
+  command: Record<string, unknown>,
+) => Promise<Extract<Answer, { type: Type }>>;
 
-/** Groups and their administration. */
+export interface NewGroup {
+  name: string;
+  description?: string;
+  /** Members from the start if the policy has `admins_add`, otherwise invited. */
+  members?: string[];
+  policy?: Policy[];
+}
+
+/** Groups and their administration. A change that was made already is no error. */
 export class Groups {
   readonly #ask: Ask;
 
@@ -16,49 +25,64 @@ export class Groups {
     this.#ask = ask;
   }
 
-  /** Makes a group, with its creator as owner; its conversation. */
-  async create(name: string, members: string[] = [], policy?: string): Promise<string> {
-    const answer = await this.#ask('groupCreate', policy === undefined ? { name, members } : { name, members, policy });
-    return (answer as unknown as { group: string }).group;
+  /** Makes a group, with its creator as owner; its name for further calls. */
+  async create(group: NewGroup): Promise<string> {
+    return (await this.#ask('groupCreated', 'groupCreate', { ...group })).group;
   }
 
-  async invite(group: string, user: string): Promise<void> {
-    await this.#ask('groupInvite', { group, user });
+  invite(group: string, user: string): Promise<void> {
+    return this.#change('groupInvite', { group, user });
   }
 
-  async add(group: string, user: string): Promise<void> {
-    await this.#ask('groupAdd', { group, user });
+  add(group: string, user: string): Promise<void> {
+    return this.#change('groupAdd', { group, user });
   }
 
-  async remove(group: string, user: string): Promise<void> {
-    await this.#ask('groupRemove', { group, user });
+  remove(group: string, user: string): Promise<void> {
+    return this.#change('groupRemove', { group, user });
   }
 
-  async accept(group: string): Promise<void> {
-    await this.#ask('groupAccept', { group });
+  accept(group: string): Promise<void> {
+    return this.#change('groupAccept', { group });
   }
 
-  async leave(group: string): Promise<void> {
-    await this.#ask('groupLeave', { group });
+  leave(group: string): Promise<void> {
+    return this.#change('groupLeave', { group });
   }
 
-  async rename(group: string, name: string): Promise<void> {
-    await this.#ask('groupRename', { group, name });
+  rename(group: string, name: string): Promise<void> {
+    return this.#change('groupRename', { group, name });
+  }
+
+  describe(group: string, description: string): Promise<void> {
+    return this.#change('groupDescribe', { group, description });
   }
 
   /** `owner` hands the group over. */
-  async role(group: string, user: string, role: Role): Promise<void> {
-    await this.#ask('groupRole', { group, user, role });
+  role(group: string, user: string, role: Role): Promise<void> {
+    return this.#change('groupRole', { group, user, role });
   }
 
-  /** One page of members, ascending by name; `next` is where the following one begins. */
+  policy(group: string, policy: Policy[]): Promise<void> {
+    return this.#change('groupPolicy', { group, policy });
+  }
+
+  async get(group: string): Promise<Group> {
+    return (await this.#ask('group', 'group', { group })).group;
+  }
+
+  /** Members and invited, ascending by name; `next` is where the following ones begin. */
   async roster(group: string, limit: number, after?: string): Promise<{ members: Member[]; next: string | null }> {
-    const answer = await this.#ask('roster', after === undefined ? { group, limit } : { group, limit, after });
-    return answer as unknown as { members: Member[]; next: string | null };
+    const { items, next } = await this.#ask('roster', 'roster', { group, limit, after });
+    return { members: items, next };
+  }
+
+  async #change(name: string, command: Record<string, unknown>): Promise<void> {
+    await this.#ask('groupChanged', name, command);
   }
 }
 
-/** Who is there. */
+/** Who is there. `group`: one that all of them and the user are in; without it by their direct conversations. */
 export class Presence {
   readonly #ask: Ask;
 
@@ -67,12 +91,12 @@ export class Presence {
   }
 
   /** Tells of these users by `presence` events, until the next call; an empty list ends it. */
-  async watch(users: string[]): Promise<void> {
-    await this.#ask('presence', { users, watch: true });
+  async watch(users: string[], group?: string): Promise<void> {
+    await this.#ask('done', 'presence', { users, group, watch: true });
   }
 
-  /** Tells of these users once, by `presence` events. */
-  async look(users: string[]): Promise<void> {
-    await this.#ask('presence', { users, watch: false });
+  /** How it is now. */
+  async look(users: string[], group?: string): Promise<PresenceState[]> {
+    return (await this.#ask('presences', 'presence', { users, group, watch: false })).items;
   }
 }

@@ -4,7 +4,18 @@ import type { Database, FailedSend } from './database.js';
 import { Driver, type DriverOptions } from './driver.js';
 import { IrisError } from './error.js';
 import { PASSING_EVENTS_MAX, TOLD_OUTCOMES_MAX } from './limits.js';
-import { Machine, type Answer, type Body, type Entry, type MachineEvent, type Mark, type Settled } from './machine.js';
+import {
+  Machine,
+  type Answer,
+  type Body,
+  type Entry,
+  type Item,
+  type MachineEvent,
+  type Mark,
+  type Message,
+  type Peer,
+  type Settled,
+} from './machine.js';
 import { joinReference, splitReference } from './reference.js';
 import { outgoing, type NamedEvent, type Page, type Sent, type State, type Target } from './types.js';
 
@@ -32,6 +43,8 @@ export interface HostOptions {
 export interface Calls {
   send: { arguments: { key: string; target: Target; body: Body; reference: string | null }; result: number };
   history: { arguments: { command: Record<string, unknown> }; result: Page };
+  /** Something of the moment, without an answer. */
+  say: { arguments: { name: string; command: Record<string, unknown> }; result: null };
   ask: { arguments: { name: string; command: Record<string, unknown> }; result: Answer };
   resend: { arguments: { number: number }; result: number | null };
   discard: { arguments: { number: number }; result: null };
@@ -112,6 +125,11 @@ export class Host {
         const { name: command, command: fields } = given as Calls['ask']['arguments'];
         return this.#ask(command, fields);
       }
+      case 'say': {
+        const { name: command, command: fields } = given as Calls['say']['arguments'];
+        this.#driver.command({ [command]: fields });
+        return null;
+      }
       case 'resend':
         return this.#resend((given as Calls['resend']['arguments']).number);
       case 'discard':
@@ -146,7 +164,7 @@ export class Host {
     if (known) return known.number;
     const number = this.#driver.command({ send: { ...target, body, reference: joinReference(key, reference) } });
     await new Promise<number>((resolve, reject) => this.#accepting.set(number, { resolve, reject }));
-    const to = 'to' in target ? target.to : target.group;
+    const to: Peer = 'to' in target ? { user: target.to } : target;
     const value = outgoing({ number, to, body, id: null, idGiven: false, reference: null }, reference, null);
     this.#queueEvent({ name: 'accepted', value }, undefined, null);
     return number;
@@ -177,7 +195,7 @@ export class Host {
     const { to, body, reference } = failed.unsent;
     const again = await this.#send({
       key,
-      target: { to },
+      target: 'user' in to ? { to: to.user } : to,
       body,
       reference: splitReference(reference)?.reference ?? null,
     });
@@ -225,18 +243,23 @@ export class Host {
         this.#accepting.get(event.number)?.resolve(event.number);
         this.#accepting.delete(event.number);
         break;
-      case 'message':
-        this.#tellMessage(event.offset, event.message, mark);
+      case 'entry':
+        this.#tellItem(event.offset, event.item, mark);
         break;
+      case 'presence':
+        this.#queueEvent({ name: 'presence', value: event.presence }, undefined, mark);
+        break;
+      case 'typing': {
+        const { type: _, ...value } = event;
+        this.#queueEvent({ name: 'typing', value }, undefined, mark);
+        break;
+      }
       case 'gap':
         this.#tellGap(event.first, event.last, mark);
         break;
       case 'settled':
         this.#tellSettled(event.settled, mark);
         break;
-      default:
-        // What a newer machine tells unasked goes to the application under its own name.
-        this.#tellOther(event, mark);
     }
   }
 
@@ -252,11 +275,41 @@ export class Host {
     else question?.resolve(answer);
   }
 
-  #tellMessage(offset: number, message: import('./machine.js').Message, mark: Mark | null): void {
+  #tellMessage(offset: number, message: Message, mark: Mark | null): void {
+    this.#tellEntry({ name: 'message', value: message }, offset, mark);
+  }
+
+  #tellItem(offset: number, item: Item, mark: Mark | null): void {
+    switch (item.type) {
+      case 'message':
+        this.#tellMessage(offset, item.message, mark);
+        break;
+      case 'receipt': {
+        const { conversation, user, marks } = item;
+        this.#tellEntry({ name: 'receipt', value: { conversation, user, ...marks } }, offset, mark);
+        break;
+      }
+      case 'groupReceipt': {
+        const { type: _, at: __, ...value } = item;
+        this.#tellEntry({ name: 'groupReceipt', value }, offset, mark);
+        break;
+      }
+      case 'state': {
+        const { type: _, at: __, ...value } = item;
+        this.#tellEntry({ name: 'conversation', value }, offset, mark);
+        break;
+      }
+      case 'settings':
+        this.#tellEntry({ name: 'settings', value: item.settings }, offset, mark);
+        break;
+    }
+  }
+
+  #tellEntry(event: NamedEvent, offset: number, mark: Mark | null): void {
     const { told } = this.#options;
     const isTold = told.offset !== undefined && offset <= told.offset;
     if (!isTold) told.offset = offset;
-    this.#queueEvent(isTold ? undefined : { name: 'message', value: message }, offset, mark);
+    this.#queueEvent(isTold ? undefined : event, offset, mark);
   }
 
   #tellGap(first: number, last: number, mark: Mark | null): void {
@@ -274,11 +327,6 @@ export class Host {
     const reference = splitReference(settled.reference)?.reference ?? null;
     const value: Sent = { number, to, id, reference, outcome };
     this.#queueEvent(isTold ? undefined : { name: 'sent', value }, undefined, mark);
-  }
-
-  #tellOther(event: never, mark: Mark | null): void {
-    const { type, ...value } = event as { type: string };
-    this.#queueEvent({ name: type, value } as unknown as NamedEvent, undefined, mark);
   }
 
   #change(change: Partial<State>): void {

@@ -21,7 +21,7 @@
  */
 
 export { IrisError, type LocalCode } from './error.js';
-export type { Groups, Presence } from './features.js';
+export type { Groups, NewGroup, Presence } from './features.js';
 export { Iris, type Options, type Sending } from './iris.js';
 export { loadMachine, machineCommands } from './machine.js';
 export type { OpenSocket, SocketLike } from './transport.js';

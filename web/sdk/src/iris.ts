@@ -11,7 +11,6 @@ import { Tab } from './tabs.js';
 import type { OpenSocket, SocketLike } from './transport.js';
 import { outgoing } from './types.js';
 import type {
-  Conversation,
   Device,
   EventName,
   HistoryQuestion,
@@ -23,6 +22,8 @@ import type {
   Receipts,
   Settings,
   State,
+  Summary,
+  Target,
   With,
 } from './types.js';
 
@@ -58,20 +59,20 @@ const encoder = new TextEncoder();
 
 /** A device of a user. */
 export class Iris {
-  /** Groups; only where {@link can}`('groupCreate')`. */
+  /** Groups and their administration. */
   readonly groups: Groups;
-  /** Who is there; only where {@link can}`('presence')`. */
+  /** Who is there. */
   readonly presence: Presence;
   /** The user's devices. */
   readonly devices = {
-    list: async (): Promise<Device[]> => ((await this.#ask('devices', {})) as { items: Device[] }).items,
+    list: async (): Promise<Device[]> => (await this.#ask('devices', 'devices', {})).items,
     /** What people call it: 1 to 64 bytes without control characters. */
     rename: async (device: string, label: string): Promise<void> => {
-      await this.#ask('deviceRename', { device, label });
+      await this.#ask('done', 'deviceRename', { device, label });
     },
     /** Ends it for ever. It may be this one: then the state becomes `stopped`. */
     revoke: async (device: string): Promise<void> => {
-      await this.#ask('deviceRevoke', { device });
+      await this.#ask('done', 'deviceRevoke', { device });
     },
   };
 
@@ -90,9 +91,8 @@ export class Iris {
   ) {
     this.#database = database;
     this.#commands = machineCommands();
-    const ask = (name: string, command: Record<string, unknown>) => this.#ask(name, command);
-    this.groups = new Groups(ask);
-    this.presence = new Presence(ask);
+    this.groups = new Groups((type, name, command) => this.#ask(type, name, command));
+    this.presence = new Presence((type, name, command) => this.#ask(type, name, command));
     this.#emitter.on('sent', ({ number, outcome }) => this.#settle(number, outcome));
     const locks = options.locks === undefined ? globalThis.navigator?.locks : options.locks;
     this.#tab = new Tab({
@@ -200,43 +200,51 @@ export class Iris {
     return this.#database.messages(conversation, before, limit);
   }
 
-  /** The list of conversations, complete. */
-  async conversations(): Promise<Conversation[]> {
-    return ((await this.#ask('conversations', {})) as { items: Conversation[] }).items;
+  /** The list of conversations, complete, ascending by their opaque names. */
+  async conversations(): Promise<Summary[]> {
+    return (await this.#ask('conversations', 'conversations', {})).items;
   }
 
-  /** Everything up to this message was read; only where {@link can}`('read')`. */
-  async read(conversation: string, seq: number): Promise<void> {
-    await this.#ask('read', { conversation, seq });
+  /**
+   * Everything up to this message was read, on all of the user's devices. It is kept until the server has heard of
+   * it, over reconnects and reloads.
+   */
+  async read(target: Target, seq: number): Promise<void> {
+    await this.#ask('done', 'read', { ...target, seq });
   }
 
-  /** Who has a message; only where {@link can}`('receipts')`. */
-  async receipts(conversation: string, seq: number): Promise<Receipts> {
-    return (await this.#ask('receipts', { conversation, seq })) as unknown as Receipts;
+  /** Who has a message of the user's. */
+  async receipts(target: Target, seq: number): Promise<Receipts> {
+    const { delivered, read, members, by } = await this.#ask('receipts', 'receipts', { ...target, seq });
+    return { delivered, read, members, by };
   }
 
-  /** Changes the user's flags of a conversation; only where {@link can}`('flag')`. */
-  async flag(conversation: string, flags: { mute?: boolean; pin?: boolean; archive?: boolean }): Promise<void> {
-    await this.#ask('flag', { conversation, ...flags });
+  /** Changes the user's flags of a conversation; what is left out stays. */
+  async flag(target: Target, flags: { mute?: boolean; pin?: boolean; archive?: boolean }): Promise<void> {
+    await this.#ask('done', 'flag', { ...target, ...flags });
   }
 
-  /** Says that the user types; only where {@link can}`('typing')`. */
-  async typing(conversation: string, on: boolean): Promise<void> {
-    await this.#ask('typing', { conversation, on });
+  /** Says that the user types or stops; as often as keys are pressed. Nobody hears of it without a connection. */
+  async typing(target: Target, on: boolean): Promise<void> {
+    await this.#tab.call('say', { name: 'typing', command: { ...target, on } });
   }
 
-  /** Takes no more direct messages of a user; only where {@link can}`('block')`. */
+  /** Takes no more direct messages of a user. */
   async block(user: string): Promise<void> {
-    await this.#ask('block', { user });
+    await this.#ask('done', 'block', { user });
   }
 
   async unblock(user: string): Promise<void> {
-    await this.#ask('unblock', { user });
+    await this.#ask('done', 'unblock', { user });
   }
 
-  /** The user's settings, after a change if there is one; only where {@link can}`('settings')`. */
-  async settings(change: Partial<Settings> = {}): Promise<Settings> {
-    return (await this.#ask('settings', change)) as unknown as Settings;
+  async settings(): Promise<Settings> {
+    return (await this.#ask('settings', 'settings', {})).settings;
+  }
+
+  /** Changes some settings; those left out stay. */
+  async changeSettings(change: Partial<Settings>): Promise<void> {
+    await this.#ask('done', 'settings', { ...change });
   }
 
   /**
@@ -251,9 +259,15 @@ export class Iris {
     return unsettled;
   }
 
-  async #ask(name: string, command: object): Promise<Answer> {
+  async #ask<Type extends Answer['type']>(
+    type: Type,
+    name: string,
+    command: Record<string, unknown>,
+  ): Promise<Extract<Answer, { type: Type }>> {
     if (!this.can(name)) throw new IrisError('unsupported', `this client does not know ${name}`);
-    return this.#tab.call('ask', { name, command: command as Record<string, unknown> });
+    const answer = await this.#tab.call('ask', { name, command });
+    if (answer.type !== type) throw new IrisError('bad_frame', `${answer.type} does not answer ${name}`);
+    return answer as Extract<Answer, { type: Type }>;
   }
 
   #done(number: number, key: string): Promise<Outcome> {

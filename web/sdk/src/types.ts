@@ -1,9 +1,28 @@
 /** What applications see: events and answers of the TypeScript API. */
 
-import type { Body, Entry, Message, Outcome, Refusal, Summary, Unsent } from './machine.js';
+import type { Body, Entry, Flags, Marks, Message, Outcome, Peer, PresenceState, Refusal, Settings, Unsent } from './machine.js';
 import type { PlainError } from './error.js';
 
-export type { Body, Device, Entry, Message, Outcome, Refusal, Summary } from './machine.js';
+export type {
+  Body,
+  Change,
+  Device,
+  Entry,
+  Flags,
+  Group,
+  Marks,
+  Member,
+  Message,
+  Outcome,
+  Peer,
+  Policy,
+  PresenceState,
+  Reader,
+  Refusal,
+  Role,
+  Settings,
+  Summary,
+} from './machine.js';
 
 /** Where a message goes. */
 export type Target = { to: string } | { group: string };
@@ -22,7 +41,7 @@ export type NewMessage = Target & {
 /** A send that is over. */
 export interface Sent {
   number: number;
-  to: string;
+  to: Peer;
   id: string | null;
   reference: string | null;
   outcome: Outcome;
@@ -31,7 +50,7 @@ export interface Sent {
 /** A send that waits for the server, or that failed. */
 export interface Outgoing {
   number: number;
-  to: string;
+  to: Peer;
   body: Body;
   reference: string | null;
   /** Why it failed; null while it waits. */
@@ -53,38 +72,13 @@ export interface HistoryQuestion {
   after?: number;
 }
 
-/** One line of the list of conversations. What the server does not tell is not there. */
-export interface Conversation extends Partial<Omit<Summary, 'conversation' | 'lastSeq'>> {
-  conversation: string;
-  with?: string;
-  group?: string;
-  name?: string;
-  lastSeq: number;
-  last?: Entry;
-  unread?: number;
-  muted?: boolean;
-  pinned?: boolean;
-  archived?: boolean;
-}
-
-export type Role = 'owner' | 'admin' | 'member';
-
-export interface Member {
-  user: string;
-  role: Role;
-  state?: 'invited' | 'joined';
-}
-
-export interface Settings {
-  readReceipts: boolean;
-  lastSeen: 'everybody' | 'contacts' | 'nobody';
-  typing: boolean;
-}
-
+/** Who has a message. */
 export interface Receipts {
   delivered: number;
   read: number;
-  by: { user: string; delivered: number; read: number }[];
+  /** Who should have it, its author left out. */
+  members: number;
+  by: (Marks & { user: string })[];
 }
 
 /** How the connection is. */
@@ -121,12 +115,19 @@ export interface Events {
   /** Entries of the inbox expired before this device had them; history may still have them. */
   gap: { first: number; last: number };
   state: State;
-  member: { conversation: string; seq: number; user: string; change: string };
-  receipt: { conversation: string; user: string; delivered: number; read: number };
-  presence: { user: string; online: boolean; lastSeen: number | null };
+  /** How far the other member of a direct conversation is. */
+  receipt: { conversation: string; user: string } & Marks;
+  /** How far a group has the user's newest message, `seq`; `everybody`: up to where all have all. */
+  groupReceipt: { group: string; seq: number; delivered: number; read: number; members: number; everybody: Marks };
+  /** One of the user's devices, possibly this one, changed how a conversation stands. */
+  conversation: { conversation: string; read: number; unread: number; flags: Flags };
+  /** One of the user's devices, possibly this one, changed the settings. */
+  settings: Settings;
+  presence: PresenceState;
   typing: { conversation: string; user: string; on: boolean };
 }
 
+/** The names of {@link Events}. */
 export type EventName = keyof Events;
 
 /** An event with its name, as iterators and other tabs see it. */

@@ -4,12 +4,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use iris_types::message::InvalidBody;
-use iris_types::user::{InvalidLabel, InvalidName};
 use iris_types::{
-    Body, BodyKind, ConversationId, DeviceId, ErrorCode, HistoryEntry, InboxMessage, MessageId, Refusal, Seq,
-    Timestamp, UserId,
+    Body, BodyKind, Change, ConversationId, DeviceId, ErrorCode, GroupTitle, HistoryEntry, InboxMessage,
+    InvalidName, InvalidText, MessageId, Peer, Preview, Refusal, Seq, Target, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
+
+use super::ChangeView;
 
 /// Why something that came in is not what it should be. Never shows what a person wrote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum ViewError {
     #[error("{0}")]
     Name(#[from] InvalidName),
     #[error("{0}")]
-    Label(#[from] InvalidLabel),
+    Text(#[from] InvalidText),
     #[error("{0}")]
     Body(#[from] InvalidBody),
     #[error("a body has either text, which is kind 1, or base64")]
@@ -30,6 +31,14 @@ pub enum ViewError {
     MessageId,
     #[error("{0} is no code of a refusal")]
     Code(u16),
+    #[error("exactly one of to, with, group and conversation")]
+    Target,
+    #[error("a conversation that this device does not know: name it by to, with or group")]
+    UnknownConversation,
+    #[error("either a user or a title")]
+    Peer,
+    #[error("not a word that is known here")]
+    Word,
     #[error("a limit is at least 1")]
     Limit,
     #[error("before and after exclude each other")]
@@ -44,21 +53,60 @@ impl From<serde_json::Error> for ViewError {
 }
 
 /// A body: `text` for kind 1, `base64` for every other kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BodyView {
     pub kind: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base64: Option<String>,
+    /// What a body of kind 0 says; only on the way out.
+    #[serde(default, skip_serializing_if = "Option::is_none", skip_deserializing)]
+    pub change: Option<ChangeView>,
 }
 
 impl From<&Body> for BodyView {
     fn from(body: &Body) -> Self {
         let text = body.as_text().map(str::to_owned);
         let base64 = if text.is_none() { Some(STANDARD.encode(body.bytes())) } else { None };
-        Self { kind: body.kind().0, text, base64 }
+        let change = Change::from_body(body).ok().map(|change| (&change).into());
+        Self { kind: body.kind().0, text, base64, change }
+    }
+}
+
+impl From<&Preview> for BodyView {
+    /// Of a text the beginning; of other kinds but a change nothing.
+    fn from(preview: &Preview) -> Self {
+        let body = Body::new(preview.kind, preview.text.clone());
+        body.as_ref().map_or_else(|_| Self { kind: preview.kind.0, ..Self::default() }, Into::into)
+    }
+}
+
+/// A conversation as somebody names it who asks for something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TargetView {
+    User(String),
+    Group(String),
+}
+
+impl From<&Target> for TargetView {
+    fn from(target: &Target) -> Self {
+        match target {
+            Target::User(user) => Self::User(user.to_string()),
+            Target::Group(group) => Self::Group(group.to_string()),
+        }
+    }
+}
+
+impl TryFrom<TargetView> for Target {
+    type Error = ViewError;
+
+    fn try_from(view: TargetView) -> Result<Self, ViewError> {
+        Ok(match view {
+            TargetView::User(user) => Self::User(UserId::new(&user)?),
+            TargetView::Group(group) => Self::Group(conversation(&group)?),
+        })
     }
 }
 
@@ -84,7 +132,10 @@ pub struct MessageView {
     pub seq: u64,
     pub id: String,
     pub from: String,
-    pub with: String,
+    /// The other member; null in a group.
+    pub with: Option<String>,
+    /// What the group is called; null in a direct conversation.
+    pub title: Option<String>,
     /// The sending device; only of the user's own messages.
     pub origin: Option<String>,
     pub sent_at: u64,
@@ -98,7 +149,8 @@ impl From<&InboxMessage> for MessageView {
             seq: message.seq.0,
             id: message.id.to_string(),
             from: message.from.to_string(),
-            with: message.with.to_string(),
+            with: message.with.user().map(ToString::to_string),
+            title: title(&message.with),
             origin: message.origin.as_ref().map(ToString::to_string),
             sent_at: message.sent_at.0,
             body: (&message.body).into(),
@@ -115,7 +167,11 @@ impl TryFrom<MessageView> for InboxMessage {
             seq: Seq(view.seq),
             id: message_id(&view.id)?,
             from: UserId::new(&view.from)?,
-            with: UserId::new(&view.with)?,
+            with: match (view.with, view.title) {
+                (Some(user), None) => Peer::User(UserId::new(&user)?),
+                (None, Some(title)) => Peer::Group(GroupTitle::new(&title)?),
+                _ => return Err(ViewError::Peer),
+            },
             origin: view.origin.map(|origin| DeviceId::new(&origin)).transpose()?,
             sent_at: Timestamp(view.sent_at),
             body: view.body.try_into()?,
@@ -177,6 +233,14 @@ impl TryFrom<RefusalView> for Refusal {
     }
 }
 
+/// What the group is called, if it is one.
+pub(crate) fn title(peer: &Peer) -> Option<String> {
+    match peer {
+        Peer::User(_) => None,
+        Peer::Group(title) => Some(title.as_str().to_owned()),
+    }
+}
+
 pub(crate) fn conversation(text: &str) -> Result<ConversationId, ViewError> {
     let mut id = [0; 16];
     let digits = text.as_bytes();
@@ -206,7 +270,8 @@ mod tests {
     #[test]
     fn a_body_has_one_form() {
         let body = |kind, text: Option<&str>, base64: Option<&str>| {
-            let view = BodyView { kind, text: text.map(str::to_owned), base64: base64.map(str::to_owned) };
+            let (text, base64) = (text.map(str::to_owned), base64.map(str::to_owned));
+            let view = BodyView { kind, text, base64, change: None };
             Body::try_from(view)
         };
         assert_eq!(body(1, Some("hi"), None).map(|body| body.bytes().clone()), Ok(Bytes::from("hi")));

@@ -1,19 +1,19 @@
 //! What the local database keeps: the operations of a transaction, and what a start gets back.
 
 use bytes::Bytes;
-use iris_client_core::{Outcome, Restored, SendNumber, Settled, StoreOperation, Unreported, Unsent};
-use iris_types::{Body, Offset, Seq, Timestamp, UserId};
+use iris_client_core::{Outcome, OwnMessage, Restored, SendNumber, Settled, StoreOperation, Unsent};
+use iris_types::{Body, InboxItem, Offset, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::message::{conversation, message_id};
-use super::{BodyView, MessageView, RefusalView, ViewError};
+use super::{BodyView, ItemView, RefusalView, TargetView, UnreportedView, ViewError};
 
 /// A send of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UnsentView {
     pub number: u64,
-    pub to: String,
+    pub to: TargetView,
     pub body: BodyView,
     pub id: Option<String>,
     pub id_given: bool,
@@ -25,7 +25,7 @@ pub struct UnsentView {
 #[serde(rename_all = "camelCase")]
 pub struct SettledView {
     pub number: u64,
-    pub to: String,
+    pub to: TargetView,
     pub id: Option<String>,
     pub reference: Option<String>,
     pub outcome: OutcomeView,
@@ -39,26 +39,57 @@ pub enum OutcomeView {
     Failed { refusal: RefusalView },
 }
 
-/// A stored entry that the application has yet to take.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum UnreportedView {
-    Message { offset: u64, message: MessageView },
-    Gap { first: u64, last: u64 },
+/// A message that this device sent, as its conversation keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnView {
+    pub conversation: String,
+    pub seq: u64,
+    pub id: String,
+    pub to: TargetView,
+    pub sent_at: u64,
+    pub body: BodyView,
 }
 
 /// One change of the local database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum OperationView {
-    PutUnsent { unsent: UnsentView },
-    Settle { settled: SettledView },
-    DropSettled { number: u64 },
-    PutSent { message: MessageView },
-    PutReceived { offset: u64, message: MessageView },
-    PutGap { first: u64, last: u64 },
-    SetShown { offset: u64 },
-    SetCursor { offset: u64 },
+    PutUnsent {
+        unsent: UnsentView,
+    },
+    Settle {
+        settled: SettledView,
+    },
+    DropSettled {
+        number: u64,
+    },
+    PutSent {
+        message: OwnView,
+    },
+    /// `target`: of a message, how its conversation is named.
+    PutReceived {
+        offset: u64,
+        item: ItemView,
+        target: Option<TargetView>,
+    },
+    PutGap {
+        first: u64,
+        last: u64,
+    },
+    SetShown {
+        offset: u64,
+    },
+    SetCursor {
+        offset: u64,
+    },
+    PutReadMark {
+        target: TargetView,
+        up_to: u64,
+    },
+    DropReadMark {
+        target: TargetView,
+    },
 }
 
 /// What a database gives back at a start; every field may be left out.
@@ -72,13 +103,15 @@ pub struct RestoredView {
     pub unreported: Vec<UnreportedView>,
     /// Conversation and the greatest `seq` received.
     pub marks: Vec<(String, u64)>,
+    pub targets: Vec<(String, TargetView)>,
+    pub read_marks: Vec<(TargetView, u64)>,
 }
 
 impl From<&Unsent> for UnsentView {
     fn from(unsent: &Unsent) -> Self {
         Self {
             number: unsent.number.0,
-            to: unsent.to.to_string(),
+            to: (&unsent.to).into(),
             body: (&unsent.body).into(),
             id: unsent.id.map(|id| id.to_string()),
             id_given: unsent.id_given,
@@ -93,7 +126,7 @@ impl TryFrom<UnsentView> for Unsent {
     fn try_from(view: UnsentView) -> Result<Self, ViewError> {
         Ok(Self {
             number: SendNumber(view.number),
-            to: UserId::new(&view.to)?,
+            to: view.to.try_into()?,
             body: Body::try_from(view.body)?,
             id: view.id.as_deref().map(message_id).transpose()?,
             id_given: view.id_given,
@@ -112,7 +145,7 @@ impl From<&Settled> for SettledView {
         };
         Self {
             number: settled.number.0,
-            to: settled.to.to_string(),
+            to: (&settled.to).into(),
             id: settled.id.map(|id| id.to_string()),
             reference: settled.reference.as_ref().map(text),
             outcome,
@@ -132,7 +165,7 @@ impl TryFrom<SettledView> for Settled {
         };
         Ok(Self {
             number: SendNumber(view.number),
-            to: UserId::new(&view.to)?,
+            to: view.to.try_into()?,
             id: view.id.as_deref().map(message_id).transpose()?,
             reference: view.reference.map(Bytes::from),
             outcome,
@@ -140,16 +173,16 @@ impl TryFrom<SettledView> for Settled {
     }
 }
 
-impl TryFrom<UnreportedView> for Unreported {
-    type Error = ViewError;
-
-    fn try_from(view: UnreportedView) -> Result<Self, ViewError> {
-        Ok(match view {
-            UnreportedView::Message { offset, message } => {
-                Self::Message { offset: Offset(offset), message: message.try_into()? }
-            }
-            UnreportedView::Gap { first, last } => Self::Gap { first: Offset(first), last: Offset(last) },
-        })
+impl From<&OwnMessage> for OwnView {
+    fn from(message: &OwnMessage) -> Self {
+        Self {
+            conversation: message.conversation.to_string(),
+            seq: message.seq.0,
+            id: message.id.to_string(),
+            to: (&message.to).into(),
+            sent_at: message.sent_at.0,
+            body: (&message.body).into(),
+        }
     }
 }
 
@@ -160,12 +193,20 @@ impl From<&StoreOperation> for OperationView {
             StoreOperation::Settle(settled) => Self::Settle { settled: settled.into() },
             StoreOperation::DropSettled(number) => Self::DropSettled { number: number.0 },
             StoreOperation::PutSent(message) => Self::PutSent { message: message.into() },
-            StoreOperation::PutReceived { offset, message } => {
-                Self::PutReceived { offset: offset.0, message: message.into() }
+            StoreOperation::PutReceived { offset, item } => {
+                let target = match item {
+                    InboxItem::Message(message) => Some((&message.with.target(message.conversation)).into()),
+                    _ => None,
+                };
+                Self::PutReceived { offset: offset.0, item: item.into(), target }
             }
             StoreOperation::PutGap { first, last } => Self::PutGap { first: first.0, last: last.0 },
             StoreOperation::SetShown(offset) => Self::SetShown { offset: offset.0 },
             StoreOperation::SetCursor(offset) => Self::SetCursor { offset: offset.0 },
+            StoreOperation::PutReadMark { target, up_to } => {
+                Self::PutReadMark { target: target.into(), up_to: up_to.0 }
+            }
+            StoreOperation::DropReadMark(target) => Self::DropReadMark { target: target.into() },
         }
     }
 }
@@ -175,6 +216,8 @@ impl TryFrom<RestoredView> for Restored {
 
     fn try_from(view: RestoredView) -> Result<Self, ViewError> {
         let marks = view.marks.into_iter().map(|(id, seq)| Ok((conversation(&id)?, Seq(seq))));
+        let targets = view.targets.into_iter().map(|(id, to)| Ok((conversation(&id)?, to.try_into()?)));
+        let read_marks = view.read_marks.into_iter().map(|(to, up_to)| Ok((to.try_into()?, Seq(up_to))));
         Ok(Self {
             cursor: Offset(view.cursor),
             last_number: SendNumber(view.last_number),
@@ -182,6 +225,8 @@ impl TryFrom<RestoredView> for Restored {
             settled: view.settled.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             unreported: view.unreported.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             marks: marks.collect::<Result<_, ViewError>>()?,
+            targets: targets.collect::<Result<_, ViewError>>()?,
+            read_marks: read_marks.collect::<Result<_, ViewError>>()?,
         })
     }
 }

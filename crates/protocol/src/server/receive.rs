@@ -1,8 +1,8 @@
 //! The client's frames, checked against the state of the connection.
 
 use iris_types::limits::{
-    BUSY_RETRY_AFTER_MS, FRAME_PAYLOAD_BYTES_MAX, LOGIN_PAYLOAD_BYTES_MAX, OUTPUT_BYTES_MAX, PAGE_ITEMS_MAX,
-    PAGE_REQUESTS_IN_FLIGHT_MAX,
+    BUSY_RETRY_AFTER_MS, FRAME_PAYLOAD_BYTES_MAX, LIST_ITEMS_MAX, LOGIN_PAYLOAD_BYTES_MAX, OUTPUT_BYTES_MAX,
+    PAGE_ITEMS_MAX, PAGE_REQUESTS_IN_FLIGHT_MAX,
 };
 use iris_types::request::{ListConversations, ReadHistory, ReadReceipts, ReadRoster, Request, RequestId};
 use iris_types::{ErrorCode, Monotonic, Offset, Refusal};
@@ -129,7 +129,8 @@ impl Turn<'_> {
                 self.page(connection, frame.request, Request::ReadHistory(read));
             }
             ClientFrame::ListConversations(frame) => {
-                let list = ListConversations { limit: capped(frame.list.limit), ..frame.list };
+                let list =
+                    ListConversations { limit: frame.list.limit.min(LIST_ITEMS_MAX as u16), ..frame.list };
                 self.page(connection, frame.request, Request::ListConversations(list));
             }
             ClientFrame::ReadRoster(frame) => {

@@ -177,7 +177,7 @@ impl Core {
             Target::Group(group) => *group,
             Target::User(_) => conversation(),
         };
-        let state = ConversationState { conversation, read, unread: 1, flags, at: Timestamp(START + 3_000) };
+        let state = ConversationState { conversation, read, unread: 0, flags, at: Timestamp(START + 3_000) };
         let entry = self.put(InboxItem::State(state));
         (Some(Answer::Done), vec![entry])
     }
