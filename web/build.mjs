@@ -23,7 +23,7 @@ for (const file of ['iris_client_web.js', 'iris_client_web.d.ts', 'iris_client_w
 
 await build({
   absWorkingDir: here,
-  entryPoints: { iris: 'app/src/main.tsx' },
+  entryPoints: { iris: 'app/src/main.tsx', ticker: 'sdk/src/ticker.ts' },
   outdir: join(app, 'assets'),
   bundle: true,
   minify: true,

@@ -5,20 +5,16 @@ import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import { WebSocket } from 'ws';
 import { Iris } from '../sdk/dist/index.js';
-import { bridge } from './bridge.mjs';
 import { Server } from './server.mjs';
 
 const LIMIT = { timeout: 60_000 };
 let server;
-let web;
 
 before(async () => {
   server = await Server.start();
-  web = await bridge('.', () => server.ready);
 });
 
 after(async () => {
-  await web.close();
   await server.stop();
 });
 
@@ -26,7 +22,7 @@ after(async () => {
 async function device(user, name, factory = new IDBFactory(), more = {}) {
   const token = await server.token(user);
   return Iris.connect({
-    url: `ws://127.0.0.1:${web.port}/ws`,
+    url: server.socket,
     user,
     device: name,
     token: () => token,

@@ -21,8 +21,9 @@ export class Server {
 
   /** Starts it, or starts it again where it was. */
   async start() {
-    const listen = this.ready?.address ?? '127.0.0.1:0';
-    this.#child = spawn(BINARY, ['dev', '--listen', listen, '--dir', this.directory], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const { address = '127.0.0.1:0', web_address, web_https_address = '127.0.0.1:0' } = this.ready ?? {};
+    const ports = ['--listen', address, '--web-listen', web_https_address, '--http-port', web_address?.split(':').at(-1) ?? '0'];
+    this.#child = spawn(BINARY, ['dev', '--dir', this.directory, ...ports], { stdio: ['ignore', 'ignore', 'inherit'] });
     this.ready = await this.#announced();
     return this.ready;
   }
@@ -38,6 +39,14 @@ export class Server {
   async stop() {
     if (this.#child.exitCode === null && this.#child.signalCode === null) await this.kill();
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  get origin() {
+    return `http://${this.ready.web_address}`;
+  }
+
+  get socket() {
+    return `ws://${this.ready.web_address}/ws`;
   }
 
   async token(user, seconds = 3600) {

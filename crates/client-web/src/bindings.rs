@@ -1,6 +1,8 @@
 //! [`crate::Machine`] under wasm-bindgen. JavaScript's numbers are `f64`: whole, not negative, below 2^53; what is
 //! not saturates.
 
+#![allow(unreachable_pub, reason = "what is exported to JavaScript is public")]
+
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -1,6 +1,8 @@
 //! Frames to fields and back, so that `docs/protocol-vectors.json` can be run against the WebAssembly module. Only
 //! with the feature `vectors`, which nothing that is shipped has.
 
+#![allow(unreachable_pub, reason = "what is exported to JavaScript is public")]
+
 use iris_protocol::{ClientFrame, ServerFrame, frame};
 use iris_types::limits::FRAME_PAYLOAD_BYTES_MAX;
 use serde_json::{Value, json};

@@ -4,6 +4,7 @@ import type { Database } from './database.js';
 import { asIrisError, IrisError } from './error.js';
 import { CONNECT_MS_MAX, NUDGE_MS_MIN, SOCKET_BUFFER_LOOK_MS, TIMER_MS_MAX } from './limits.js';
 import type { Command, Machine, MachineEvent, Mark, Now, Output, StoreOperation } from './machine.js';
+import { makeTicker, type Ticker } from './ticker.js';
 import { Transport, type OpenSocket } from './transport.js';
 
 export interface DriverOptions {
@@ -13,6 +14,8 @@ export interface DriverOptions {
   /** Asked before each connection. */
   token: () => string | Promise<string>;
   openSocket: OpenSocket;
+  /** Where `ticker.js` is; undefined where there are no workers. */
+  ticker: URL | string | undefined;
   /** Called in order. What it returns is awaited by whoever hands the mark over. */
   event: (event: MachineEvent, mark: Mark | null) => void;
   /** Everything that a turn asked for is done or under way. */
@@ -34,7 +37,7 @@ export class Driver {
   #unstored: StoreOperation[] = [];
   #unstoredToken = 0;
   #storing: Promise<void> | undefined;
-  #timer: Timer | undefined;
+  readonly #ticker: Ticker;
   #isTurning = false;
   #turnAgain = false;
   #isStopped = false;
@@ -43,6 +46,7 @@ export class Driver {
   constructor(options: DriverOptions) {
     this.#options = options;
     this.#machine = options.machine;
+    this.#ticker = makeTicker(options.ticker);
   }
 
   start(): void {
@@ -86,7 +90,7 @@ export class Driver {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#disconnect();
-    clearTimeout(this.#timer);
+    this.#ticker.end();
     await this.#storing;
     if (this.#unstored.length > 0) await this.#options.database.apply(this.#unstored);
     this.#machine.free();
@@ -156,7 +160,7 @@ export class Driver {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#disconnect();
-    clearTimeout(this.#timer);
+    this.#ticker.end();
     const message = asIrisError(error).message;
     this.#options.databaseFailed(new IrisError('database_failed', message));
   }
@@ -168,12 +172,12 @@ export class Driver {
   }
 
   #wakeUp(): void {
-    clearTimeout(this.#timer);
     const waits = this.#transport?.isOpen && !this.#transport.hasRoom;
     const deadline = this.#machine.deadline();
     const due = deadline === undefined ? TIMER_MS_MAX : Math.max(0, deadline - now().monotonic);
     const delay = Math.min(due, waits ? SOCKET_BUFFER_LOOK_MS : TIMER_MS_MAX);
-    if (deadline !== undefined || waits) this.#timer = setTimeout(() => this.#turn(), delay);
+    if (deadline !== undefined || waits) this.#ticker.after(delay, () => this.#turn());
+    else this.#ticker.cancel();
   }
 
   #connectAt(at: number): void {

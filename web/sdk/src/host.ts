@@ -34,6 +34,7 @@ export interface HostOptions {
   url: string;
   token: DriverOptions['token'];
   openSocket: DriverOptions['openSocket'];
+  ticker: DriverOptions['ticker'];
   told: Told;
   /** Tells every tab; resolves when this tab's application is done with it. `offset`: of a message. */
   tell: (event: NamedEvent, offset: number | undefined) => Promise<void>;

@@ -37,6 +37,8 @@ export interface Options {
   token: () => string | Promise<string>;
   /** Where the WebAssembly module is, or its bytes; by default beside this file. */
   wasm?: BufferSource | URL | string;
+  /** Where `ticker.js` is; by default beside this file. */
+  ticker?: URL | string;
   /** The parts of a browser, for surroundings that lack them. Without locks this is the only user of the device. */
   indexedDB?: IDBFactory;
   locks?: LockManager | null;
@@ -101,6 +103,7 @@ export class Iris {
       locks: locks ?? undefined,
       channel: locks ? new BroadcastChannel(`iris:${user}:${device}`) : undefined,
       openSocket: options.openSocket ?? ((url) => new WebSocket(url) as unknown as SocketLike),
+      ticker: options.ticker ?? new URL('./ticker.js', import.meta.url),
       emit: (event) => this.#emitter.emit(event),
       leaderChanged: () => void this.#lookUp(),
     });

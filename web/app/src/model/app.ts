@@ -1,15 +1,16 @@
 /** The state of the page and what can be done: between the SDK and the components. */
 
 import { batch, computed, signal } from '@preact/signals';
-import { Iris, IrisError, type Entry, type Message, type Outgoing, type Sent, type State } from '@iris/sdk';
+import { Iris, IrisError, type Message, type Outgoing, type Peer, type Sent, type State } from '@iris/sdk';
 import { Chat, directKey, groupKey, type ChatKey } from './chat.js';
+import { changeText } from './change.js';
 import { notify } from './notify.js';
 import { Profile, type ChatMemory, type Preferences, type Session } from './profile.js';
 
 /** Entries that one look at the server brings. */
 export const PAGE_ENTRIES = 100;
-/** Looks at last messages that are under way at once. */
-const PEEKS_MAX = 4;
+/** People whose presence is watched at once: those at the top of the list. */
+const WATCHED_MAX = 64;
 /** Milliseconds that a message may wait for one that was sent before it. */
 const HOLE_MS = 1_500;
 /** Milliseconds until drafts and marks are written. */
@@ -33,6 +34,7 @@ export class App {
   readonly announcement = signal('');
   readonly toast = signal('');
   readonly list = computed(() => this.#sorted());
+  readonly hasArchived = computed(() => [...this.chats.value.values()].some((chat) => chat.archived.value));
   readonly unread = computed(() => {
     const chats = [...this.chats.value.values()].filter((chat) => !chat.muted.value && !chat.archived.value);
     return chats.reduce((sum, chat) => sum + (chat.unread > 0 ? 1 : 0), 0);
@@ -41,8 +43,7 @@ export class App {
   readonly #memory: Map<string, ChatMemory>;
   readonly #remembering = new Map<ChatKey, ReturnType<typeof setTimeout>>();
   #holes: ReturnType<typeof setTimeout> | undefined;
-  #peeking = 0;
-  #toPeek: Chat[] = [];
+  #watched: string | undefined;
   /** Unread as it was when the chat was opened: where the line is drawn. */
   readonly unreadLine = signal(0);
 
@@ -70,6 +71,7 @@ export class App {
       device: session.device,
       token,
       wasm: new URL('iris_client_web_bg.wasm', import.meta.url),
+      ticker: new URL('ticker.js', import.meta.url),
     });
     const app = new App(iris, session, profile, memory, preferences);
     await app.#listen();
@@ -92,11 +94,15 @@ export class App {
     iris.on('accepted', (outgoing) => this.#waits(outgoing));
     iris.on('sent', (sent) => this.#sent(sent));
     iris.on('discarded', ({ number }) => this.#forget(number));
-    iris.on('receipt', ({ conversation, user, delivered, read }) => {
+    iris.on('receipt', ({ conversation, delivered, read }) => this.#marks(conversation, delivered, read));
+    iris.on('groupReceipt', ({ group, everybody }) => this.#marks(group, everybody.delivered, everybody.read));
+    iris.on('conversation', ({ conversation, read, unread, flags }) => {
       const chat = this.#byConversation(conversation);
-      if (!chat || user === this.user) return void (chat && chat.readUpTo(read));
-      chat.delivered.value = Math.max(chat.delivered.value, delivered, read);
-      chat.readByOthers.value = Math.max(chat.readByOthers.value, read);
+      if (!chat) return;
+      chat.readUpTo(read);
+      chat.unreadTold.value = unread;
+      chat.flag(flags);
+      this.#remember(chat);
     });
     iris.on('presence', ({ user, online, lastSeen }) => {
       const chat = this.chats.value.get(directKey(user));
@@ -106,7 +112,7 @@ export class App {
     });
     iris.on('typing', ({ conversation, user, on }) => {
       const chat = this.#byConversation(conversation);
-      if (!chat) return;
+      if (!chat || user === this.user) return;
       const typing = new Set(chat.typing.value);
       if (on) typing.add(user);
       else typing.delete(user);
@@ -122,7 +128,7 @@ export class App {
     const was = this.state.value;
     this.state.value = state;
     if (state.status === 'live' && was.status !== 'live') {
-      void this.refresh();
+      void this.refresh().then(() => this.#watch());
       if (was.status === 'connecting' && was.reason) this.announcement.value = 'Connected again';
     }
   }
@@ -133,13 +139,11 @@ export class App {
       const items = await this.iris.conversations();
       batch(() => {
         for (const item of items) {
-          const chat = item.group === undefined ? this.chatWith(item.with ?? '') : this.chatIn(item.group);
+          const chat = item.with === null ? this.chatIn(item.conversation) : this.chatWith(item.with);
           chat.take(item);
-          if (!chat.last.value || chat.last.value.seq < chat.lastSeq.value) this.#toPeek.push(chat);
         }
         this.isListed.value = true;
       });
-      this.#peek();
       const open = this.open.value;
       if (open?.timeline.isLoaded && open.timeline.last < open.lastSeq.value) await this.loadNewer(open);
     } catch (error) {
@@ -163,6 +167,7 @@ export class App {
     const memory = this.#memory.get(key);
     chat.draft.value = memory?.draft ?? '';
     chat.read.value = memory?.read ?? 0;
+    chat.marks(memory?.delivered ?? 0, memory?.readByOthers ?? 0);
     this.chats.value = new Map(this.chats.value).set(key, chat);
     return chat;
   }
@@ -176,37 +181,41 @@ export class App {
     const chats = [...this.chats.value.values()].filter((chat) => {
       if (wanted) return matches(chat, wanted);
       if (chat.archived.value !== this.showArchived.value) return false;
-      return chat.lastSeq.value > 0 || chat.openedAt > 0 || chat.waiting.value.length > 0 || chat.draft.value !== '';
+      return chat.lastSeq.value > 0 || chat.standing.value === 'invited' || chat.openedAt > 0 || chat.waiting.value.length > 0 || chat.draft.value !== '';
     });
     const pinned = (chat: Chat) => Number(chat.pinned.value);
     return chats.sort((one, other) => pinned(other) - pinned(one) || other.activeAt - one.activeAt);
   }
 
-  /** Shows the last message of chats that the list does not tell. */
-  #peek(): void {
-    while (this.#peeking < PEEKS_MAX) {
-      const chat = this.#toPeek.shift();
-      if (!chat) return;
-      this.#peeking += 1;
-      this.#lastOf(chat)
-        .catch(() => undefined)
-        .finally(() => {
-          this.#peeking -= 1;
-          this.#peek();
-        });
-    }
+  #marks(conversation: string, delivered: number, read: number): void {
+    const chat = this.#byConversation(conversation);
+    if (chat?.marks(delivered, read)) this.#remember(chat);
   }
 
-  async #lastOf(chat: Chat): Promise<void> {
-    const stored = chat.conversation === undefined ? [] : await this.iris.stored(chat.conversation, undefined, 1);
-    let last: Entry | undefined = stored[0];
-    if (!last || last.seq < chat.lastSeq.value) last = (await this.iris.page(chat.with, { limit: 1 })).entries[0];
-    if (last && last.seq >= (chat.last.value?.seq ?? 0)) chat.last.value = last;
+  /** Follows who is there, of the people at the top of the list. */
+  async #watch(): Promise<void> {
+    const users = this.list.value.flatMap((chat) => (chat.user === undefined || chat.blocked.value ? [] : chat.user));
+    const open = this.open.value?.user;
+    const wanted = [...new Set([...(open === undefined ? [] : [open]), ...users])].slice(0, WATCHED_MAX);
+    const key = wanted.join(' ');
+    if (key === this.#watched || this.state.value.status !== 'live') return;
+    this.#watched = key;
+    await this.iris.presence.watch(wanted).catch(() => {
+      this.#watched = undefined;
+    });
+  }
+
+  #of(peer: Peer): Chat {
+    return 'user' in peer ? this.chatWith(peer.user) : this.chatIn(peer.group);
   }
 
   #received(message: Message): void {
-    const chat = this.chatWith(message.with);
+    const chat = message.with === null ? this.chatIn(message.conversation) : this.chatWith(message.with);
+    const isNew = chat.conversation === undefined;
     chat.conversation = message.conversation;
+    if (message.title !== null) chat.name.value = message.title;
+    const { change } = message.body;
+    if (chat.isGroup && (isNew || (change && change.type !== 'renamed'))) void this.refresh();
     const own = message.from === this.user;
     const isNews = message.seq > chat.lastSeq.value;
     chat.add(message, own);
@@ -215,23 +224,26 @@ export class App {
     this.#mendHoles(chat);
     if (own || !isNews || chat.muted.value) return;
     const isShown = this.open.value === chat && document.visibilityState === 'visible' && document.hasFocus();
-    const text = message.body.text ?? 'sent something this client cannot show';
-    this.announcement.value = `${message.from}: ${text.slice(0, 200)}`;
+    const text = change
+      ? changeText(change, message.from, this.user)
+      : (message.body.text ?? 'sent something this client cannot show');
+    const title = chat.isGroup ? `${chat.name.value}, ${message.from}` : message.from;
+    this.announcement.value = `${title}: ${text.slice(0, 200)}`;
     // One tab of the profile tells for all.
     if (!isShown && this.preferences.value.notifications && this.state.value.leads) {
-      notify(message.from, text, chat.key, () => void this.openChat(chat));
+      notify(title, text, chat.key, () => void this.openChat(chat));
     }
   }
 
   #waits(outgoing: Outgoing): void {
-    const chat = this.chatWith(outgoing.to);
+    const chat = this.#of(outgoing.to);
     const others = chat.waiting.value.filter(({ number }) => number !== outgoing.number);
     chat.waiting.value = [...others, outgoing].sort((one, other) => one.number - other.number);
     chat.touch();
   }
 
   #sent({ number, to, id, outcome }: Sent): void {
-    const chat = this.chatWith(to);
+    const chat = this.#of(to);
     const outgoing = chat.waiting.value.find((waiting) => waiting.number === number);
     batch(() => {
       if (outcome.type === 'failed') {
@@ -284,8 +296,22 @@ export class App {
     const hasLine = from === 0 ? timeline.atEnd : timeline.first <= from && from <= timeline.last;
     if (!timeline.isLoaded || !hasLine) await this.load(chat, from);
     else if (timeline.last < chat.lastSeq.value) await this.loadNewer(chat);
-    if (chat.user !== undefined && this.can('presence')) {
-      await this.iris.presence.watch([chat.user]).catch((error: unknown) => this.#failed(error));
+    await Promise.all([this.#watch(), this.#lookAtMarks(chat)]);
+  }
+
+  /** Asks how far the others are with the user's last message: what was told while this page was away. */
+  async #lookAtMarks(chat: Chat): Promise<void> {
+    const own = chat.timeline.entries.findLast(({ from, body }) => from === this.user && !body.change);
+    if (!own || own.seq <= chat.readByOthers.value || chat.standing.value !== 'member') return;
+    try {
+      const { by, delivered, read, members } = await this.iris.receipts(chat.target, own.seq);
+      const [first] = by;
+      const isChanged = chat.isGroup
+        ? chat.marks(delivered >= members ? own.seq : 0, read >= members ? own.seq : 0)
+        : first !== undefined && chat.marks(first.delivered, first.read);
+      if (isChanged) this.#remember(chat);
+    } catch {
+      // Shown or not: nobody asked for it.
     }
   }
 
@@ -361,8 +387,9 @@ export class App {
   readUpTo(chat: Chat, seq: number): void {
     if (!chat.readUpTo(seq)) return;
     this.#remember(chat);
-    if (this.can('read') && chat.conversation !== undefined) {
-      this.iris.read(chat.conversation, seq).catch((error: unknown) => this.#failed(error));
+    if (chat.conversation !== undefined && chat.standing.value === 'member') {
+      // It is kept until the server has heard of it; a refusal concerns nobody.
+      this.iris.read(chat.target, seq).catch(() => undefined);
     }
   }
 
@@ -390,7 +417,12 @@ export class App {
   #remember(chat: Chat): void {
     clearTimeout(this.#remembering.get(chat.key));
     const write = () => {
-      const memory = { draft: chat.draft.value, read: chat.read.value };
+      const memory = {
+        draft: chat.draft.value,
+        read: chat.read.value,
+        delivered: chat.delivered.value,
+        readByOthers: chat.readByOthers.value,
+      };
       void this.profile.remember(this.user, chat.key, memory).catch(() => undefined);
     };
     this.#remembering.set(chat.key, setTimeout(write, REMEMBER_MS));
@@ -404,7 +436,7 @@ export class App {
 
 function matches(chat: Chat, wanted: string): boolean {
   const has = (text: string | undefined) => text?.toLocaleLowerCase().includes(wanted) ?? false;
-  return has(chat.name.value) || has(chat.user) || has(chat.last.value?.body.text);
+  return has(chat.name.value) || has(chat.last.value?.body.text);
 }
 
 export function sentence(text: string): string {

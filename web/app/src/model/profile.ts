@@ -21,6 +21,9 @@ export interface ChatMemory {
   draft: string;
   /** Up to where this device has shown the conversation. */
   read: number;
+  /** Up to where the others had it and had read it. */
+  delivered?: number;
+  readByOthers?: number;
 }
 
 export class Profile {

@@ -8,7 +8,7 @@ import { Icon } from './icons.js';
 
 /** Bytes of a message, as the protocol says. */
 const BODY_BYTES_MAX = 32_768;
-/** Milliseconds until one who types no more is told to have stopped; and between two words of it. */
+/** Milliseconds until one who types no more is told to have stopped. */
 const TYPING_MS = 4_000;
 const LINE_HEIGHT_MAX = 168;
 
@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
 export function Composer({ app, chat }: { app: App; chat: Chat }) {
   const field = useRef<HTMLTextAreaElement>(null);
   const [showsEmoji, setShowsEmoji] = useState(false);
-  const typing = useRef({ at: 0, timer: undefined as ReturnType<typeof setTimeout> | undefined });
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const text = chat.draft.value;
   const bytes = text.length > BODY_BYTES_MAX / 4 ? encoder.encode(text).length : 0;
   const isTooLong = bytes > BODY_BYTES_MAX;
@@ -36,14 +36,10 @@ export function Composer({ app, chat }: { app: App; chat: Chat }) {
   }, [text, chat.key]);
 
   const saysTyping = (on: boolean) => {
-    if (!app.can('typing') || chat.conversation === undefined) return;
-    clearTimeout(typing.current.timer);
-    const now = performance.now();
-    if (on) typing.current.timer = setTimeout(() => saysTyping(false), TYPING_MS);
-    if (on && now - typing.current.at < TYPING_MS / 2) return;
-    typing.current.at = on ? now : 0;
-    // Lost without harm: it is of the moment.
-    app.iris.typing(chat.conversation, on).catch(() => undefined);
+    clearTimeout(timer.current);
+    if (on) timer.current = setTimeout(() => saysTyping(false), TYPING_MS);
+    // Lost without harm: it is of the moment. The client's rules say how often it goes out.
+    app.iris.typing(chat.target, on).catch(() => undefined);
   };
 
   const send = () => {

@@ -32,25 +32,50 @@ export function Conversation({ app, chat }: { app: App; chat: Chat }) {
       </header>
       {isSearching && <Search chat={chat} query={query} set={setQuery} close={() => (setSearching(false), setQuery(''))} />}
       <Timeline key={chat.key} app={app} chat={chat} query={query.trim().toLocaleLowerCase()} />
-      {chat.blocked.value ? (
-        <p class="composer-note">
-          You blocked {chat.name.value}.{' '}
-          <button type="button" class="link" onClick={() => void app.run(() => app.iris.unblock(chat.user ?? ''))}>
-            Unblock
-          </button>
-        </p>
-      ) : (
-        <Composer app={app} chat={chat} />
-      )}
+      <Foot app={app} chat={chat} />
     </main>
   );
+}
+
+/** Where one writes, or why one cannot. */
+function Foot({ app, chat }: { app: App; chat: Chat }) {
+  const group = chat.group ?? '';
+  const answer = (work: () => Promise<void>) => void app.run(work).then(() => app.refresh());
+  if (chat.standing.value === 'invited') {
+    return (
+      <div class="composer-note">
+        <p>You are invited to this group.</p>
+        <button type="button" class="button" onClick={() => answer(() => app.iris.groups.accept(group))}>
+          Join
+        </button>
+        <button type="button" class="link" onClick={() => answer(() => app.iris.groups.leave(group))}>
+          Decline
+        </button>
+      </div>
+    );
+  }
+  if (chat.standing.value === 'gone') return <p class="composer-note">You are not in this group any more.</p>;
+  if (chat.blocked.value) {
+    return (
+      <p class="composer-note">
+        You blocked {chat.name.value}.
+        <button type="button" class="link" onClick={() => answer(() => app.iris.unblock(chat.user ?? ''))}>
+          Unblock
+        </button>
+      </p>
+    );
+  }
+  return <Composer app={app} chat={chat} />;
 }
 
 function Presence({ chat }: { chat: Chat }) {
   if (chat.typing.value.size > 0) {
     return <span class="bar-status is-typing">{chat.isGroup ? `${[...chat.typing.value].join(', ')} typing…` : 'typing…'}</span>;
   }
-  if (chat.isGroup && chat.members.value) return <span class="bar-status">{chat.members.value.length} members</span>;
+  if (chat.isGroup) {
+    const { value } = chat.size;
+    return value === undefined ? null : <span class="bar-status">{value === 1 ? '1 member' : `${value} members`}</span>;
+  }
   if (chat.online.value) return <span class="bar-status is-online">online</span>;
   if (chat.lastSeen.value !== null) return <span class="bar-status">{lastSeen(chat.lastSeen.value)}</span>;
   return null;

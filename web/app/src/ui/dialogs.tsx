@@ -1,9 +1,10 @@
 /** Begin a chat or a group. */
 
 import { useState } from 'preact/hooks';
+import type { Policy } from '@iris/sdk';
 import type { App } from '../model/app.js';
 import { Icon } from './icons.js';
-import { Avatar, Dialog, IconButton } from './parts.js';
+import { Avatar, Dialog, IconButton, Switch } from './parts.js';
 
 /** What the protocol calls a name. */
 const NAME = /^[A-Za-z0-9._@+-]{1,64}$/;
@@ -87,11 +88,18 @@ function NewChat({ app, close }: { app: App; close: () => void }) {
   );
 }
 
+/** What the switches of a new group say. */
+function policy(isAdding: boolean, isOpen: boolean): Policy[] {
+  return [...(isAdding ? (['admins_add'] as const) : []), ...(isOpen ? (['open_history'] as const) : [])];
+}
+
 function NewGroup({ app, close }: { app: App; close: () => void }) {
   const [name, setName] = useState('');
   const [person, setPerson] = useState('');
   const [members, setMembers] = useState<string[]>([]);
   const [isBusy, setBusy] = useState(false);
+  const [isAdding, setAdding] = useState(true);
+  const [isOpen, setOpen] = useState(false);
   const wanted = person.trim();
   const add = (user: string) => {
     if (NAME.test(user) && user !== app.user && !members.includes(user)) setMembers([...members, user]);
@@ -101,7 +109,7 @@ function NewGroup({ app, close }: { app: App; close: () => void }) {
     setBusy(true);
     let group = '';
     const isDone = await app.run(async () => {
-      group = await app.iris.groups.create(name.trim(), members);
+      group = await app.iris.groups.create({ name: name.trim(), members, policy: policy(isAdding, isOpen) });
     });
     setBusy(false);
     if (!isDone) return;
@@ -161,6 +169,8 @@ function NewGroup({ app, close }: { app: App; close: () => void }) {
               </button>
             ))}
         </div>
+        <Switch label="Add people without asking them" hint="Off: they are invited." on={isAdding} set={setAdding} />
+        <Switch label="New members see older messages" on={isOpen} set={setOpen} />
         <button type="submit" class="button button-wide" disabled={name.trim() === '' || isBusy}>
           Create group
         </button>

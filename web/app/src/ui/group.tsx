@@ -1,7 +1,7 @@
 /** Members of a group and their administration. */
 
 import { useEffect, useState } from 'preact/hooks';
-import type { Member, Role } from '@iris/sdk';
+import type { Group, Member, Policy, Role } from '@iris/sdk';
 import type { App } from '../model/app.js';
 import type { Chat } from '../model/chat.js';
 import { Icon } from './icons.js';
@@ -12,19 +12,28 @@ const ROSTER_PAGE = 100;
 
 export function GroupInfo({ app, chat }: { app: App; chat: Chat }) {
   const [next, setNext] = useState<string | null>(null);
-  const [name, setName] = useState(chat.name.value);
+  const [about, setGroup] = useState<Group>();
+  const [title, setTitle] = useState(chat.name.value);
   const [person, setPerson] = useState('');
-  const group = chat.group ?? '';
+  const name = chat.group ?? '';
   const members = chat.members.value;
   const load = (after?: string) =>
     app.run(async () => {
-      const page = await app.iris.groups.roster(group, ROSTER_PAGE, after);
+      const page = await app.iris.groups.roster(name, ROSTER_PAGE, after);
       chat.members.value = after === undefined ? page.members : [...(chat.members.value ?? []), ...page.members];
       setNext(page.next);
+      const group = await app.iris.groups.get(name);
+      setGroup(group);
+      chat.size.value = group.members;
     });
-  useEffect(() => void load(), [group, chat.lastSeq.value]);
+  useEffect(() => void load(), [name, chat.lastSeq.value]);
   const mine = members?.find(({ user }) => user === app.user)?.role;
   const leads = mine === 'owner' || mine === 'admin';
+  const allows = (policy: Policy) => about?.policy.includes(policy) ?? false;
+  const mayAdd = (leads && allows('admins_add')) || allows('members_add');
+  const mayInvite = leads || allows('members_invite') || mayAdd;
+  const bring = (user: string) => (mayAdd ? app.iris.groups.add(name, user) : app.iris.groups.invite(name, user));
+  if (chat.standing.value === 'gone') return null;
   const act = (work: () => Promise<unknown>, done: string) => void app.run(work, done).then(() => load());
   return (
     <>
@@ -34,38 +43,38 @@ export function GroupInfo({ app, chat }: { app: App; chat: Chat }) {
           onSubmit={(event) => {
             event.preventDefault();
             act(async () => {
-              await app.iris.groups.rename(group, name.trim());
-              chat.name.value = name.trim();
+              await app.iris.groups.rename(name, title.trim());
             }, 'Renamed');
           }}
         >
-          <input class="field" aria-label="Name of the group" maxLength={64} value={name} onInput={(event) => setName(event.currentTarget.value)} />
-          <button type="submit" class="button" disabled={name.trim() === '' || name.trim() === chat.name.value}>
+          <input class="field" aria-label="Name of the group" maxLength={100} value={title} onInput={(event) => setTitle(event.currentTarget.value)} />
+          <button type="submit" class="button" disabled={title.trim() === '' || title.trim() === chat.name.value}>
             Rename
           </button>
         </form>
       )}
-      {leads && (
+      {about?.description && <p class="hint">{about.description}</p>}
+      {mayInvite && (
         <form
           class="inline-form"
           onSubmit={(event) => {
             event.preventDefault();
             const user = person.trim();
             setPerson('');
-            if (user !== '') act(() => app.iris.groups.invite(group, user), `Invited ${user}`);
+            if (user !== '') act(() => bring(user), mayAdd ? `Added ${user}` : `Invited ${user}`);
           }}
         >
           <input
             class="field"
             placeholder="Name of a person"
-            aria-label="Name of a person to invite"
+            aria-label="Name of a person to bring in"
             autocapitalize="off"
             spellcheck={false}
             value={person}
             onInput={(event) => setPerson(event.currentTarget.value)}
           />
           <button type="submit" class="button" disabled={person.trim() === ''}>
-            Invite
+            {mayAdd ? 'Add' : 'Invite'}
           </button>
         </form>
       )}
@@ -73,7 +82,7 @@ export function GroupInfo({ app, chat }: { app: App; chat: Chat }) {
         <h3>{members ? `${members.length}${next === null ? '' : '+'} members` : 'Members'}</h3>
         <ul class="member-list">
           {members?.map((member) => (
-            <MemberLine key={member.user} app={app} group={group} member={member} mine={mine} act={act} />
+            <MemberLine key={member.user} app={app} group={name} member={member} mine={mine ?? undefined} act={act} />
           ))}
         </ul>
         {next !== null && (
@@ -82,7 +91,7 @@ export function GroupInfo({ app, chat }: { app: App; chat: Chat }) {
           </button>
         )}
       </section>
-      <button type="button" class="row-button is-danger" onClick={() => act(() => app.iris.groups.leave(group), 'You left the group')}>
+      <button type="button" class="row-button is-danger" onClick={() => act(() => app.iris.groups.leave(name), 'You left the group')}>
         <Icon name="leave" /> Leave group
       </button>
     </>
@@ -98,8 +107,8 @@ interface LineProps {
 }
 
 function MemberLine({ app, group, member, mine, act }: LineProps) {
-  const { user, role, state } = member;
-  const mayRemove = user !== app.user && (mine === 'owner' || (mine === 'admin' && role === 'member'));
+  const { user, role } = member;
+  const mayRemove = user !== app.user && (mine === 'owner' || (mine === 'admin' && (role === 'member' || role === null)));
   const choose = (wanted: string) => {
     if (wanted === 'remove') act(() => app.iris.groups.remove(group, user), `Removed ${user}`);
     else act(() => app.iris.groups.role(group, user, wanted as Role), 'Changed');
@@ -110,9 +119,13 @@ function MemberLine({ app, group, member, mine, act }: LineProps) {
       <span class="member-name">
         {user}
         {user === app.user && <small> (you)</small>}
-        {state === 'invited' && <small> invited</small>}
+        {role === null && <small> invited</small>}
       </span>
-      {mayRemove ? (
+      {mayRemove && role === null ? (
+        <button type="button" class="link" onClick={() => choose('remove')}>
+          Withdraw
+        </button>
+      ) : mayRemove && role !== null ? (
         <select class="field field-small" aria-label={`Role of ${user}`} value={role} onChange={(event) => choose(event.currentTarget.value)}>
           <option value="member">Member</option>
           {(mine === 'owner' || role === 'admin') && <option value="admin">Admin</option>}
@@ -120,7 +133,7 @@ function MemberLine({ app, group, member, mine, act }: LineProps) {
           <option value="remove">Remove from group</option>
         </select>
       ) : (
-        role !== 'member' && <span class="member-role">{role}</span>
+        role !== 'member' && role !== null && <span class="member-role">{role}</span>
       )}
     </li>
   );

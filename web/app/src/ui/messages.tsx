@@ -4,6 +4,7 @@ import type { Entry, Outgoing } from '@iris/sdk';
 import { memo } from './memo.js';
 import type { App } from '../model/app.js';
 import { sentence } from '../model/app.js';
+import { changeText } from '../model/change.js';
 import type { Chat } from '../model/chat.js';
 import { colourOf, dayName, dayOf, fullTime, timeOfDay } from '../model/format.js';
 import { Icon, Ticks } from './icons.js';
@@ -34,6 +35,7 @@ export function placeOf(entries: readonly Entry[], at: number, unreadFrom: numbe
 }
 
 function isRun(one: Entry | undefined, other: Entry): boolean {
+  if (one?.body.change || other.body.change) return false;
   return one?.from === other.from && other.sentAt - one.sentAt < GROUP_MS && dayOf(one.sentAt) === dayOf(other.sentAt);
 }
 
@@ -44,9 +46,10 @@ interface Props {
   tick: 'sent' | 'delivered' | 'read' | undefined;
   showsName: boolean;
   found: boolean;
+  me: string;
 }
 
-export const Row = memo(function Row({ entry, place, own, tick, showsName, found }: Props) {
+export const Row = memo(function Row({ entry, place, own, tick, showsName, found, me }: Props) {
   return (
     <>
       {place.day && (
@@ -59,19 +62,25 @@ export const Row = memo(function Row({ entry, place, own, tick, showsName, found
           <span>New messages</span>
         </div>
       )}
-      <div
-        class={`message${own ? ' is-own' : ''}${place.opens ? ' opens' : ''}${place.closes ? ' closes' : ''}${found ? ' is-found' : ''}`}
-        data-seq={entry.seq}
-      >
-        <div class="bubble">
-          {showsName && place.opens && <span class={`bubble-name ink-${colourOf(entry.from)}`}>{entry.from}</span>}
-          <Content text={entry.body.text} kind={entry.body.kind} />
-          <span class="bubble-meta">
-            <time title={fullTime(entry.sentAt)}>{timeOfDay(entry.sentAt)}</time>
-            {tick && <Ticks state={tick} />}
-          </span>
+      {entry.body.change ? (
+        <div class="change" data-seq={entry.seq}>
+          <span title={fullTime(entry.sentAt)}>{changeText(entry.body.change, entry.from, me)}</span>
         </div>
-      </div>
+      ) : (
+        <div
+          class={`message${own ? ' is-own' : ''}${place.opens ? ' opens' : ''}${place.closes ? ' closes' : ''}${found ? ' is-found' : ''}`}
+          data-seq={entry.seq}
+        >
+          <div class="bubble">
+            {showsName && place.opens && <span class={`bubble-name ink-${colourOf(entry.from)}`}>{entry.from}</span>}
+            <Content text={entry.body.text} kind={entry.body.kind} />
+            <span class="bubble-meta">
+              <time title={fullTime(entry.sentAt)}>{timeOfDay(entry.sentAt)}</time>
+              {tick && <Ticks state={tick} />}
+            </span>
+          </div>
+        </div>
+      )}
     </>
   );
 }, ['entry', 'own', 'tick', 'showsName', 'found', 'place.opens', 'place.closes', 'place.day', 'place.unread']);

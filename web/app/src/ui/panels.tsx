@@ -31,9 +31,13 @@ function Settings({ app, close }: { app: App; close: () => void }) {
   const [allowed, setAllowed] = useState(permission());
   const preferences = app.preferences.value;
   useEffect(() => {
-    if (app.can('settings')) void app.run(async () => setPrivacy(await app.iris.settings()));
+    void app.run(async () => setPrivacy(await app.iris.settings()));
   }, []);
-  const change = (wanted: Partial<UserSettings>) => void app.run(async () => setPrivacy(await app.iris.settings(wanted)));
+  const change = (wanted: Partial<UserSettings>) => 
+    void app.run(async () => {
+      await app.iris.changeSettings(wanted);
+      setPrivacy(await app.iris.settings());
+    });
   const notifications = async (on: boolean) => {
     const answer = on ? await askPermission() : permission();
     setAllowed(answer);
@@ -205,7 +209,7 @@ function Info({ app, close }: { app: App; close: () => void }) {
   if (!chat) return null;
   const flag = (flags: { mute?: boolean; pin?: boolean; archive?: boolean }) =>
     void app.run(async () => {
-      await app.iris.flag(chat.conversation ?? '', flags);
+      await app.iris.flag(chat.target, flags);
       chat.muted.value = flags.mute ?? chat.muted.value;
       chat.pinned.value = flags.pin ?? chat.pinned.value;
       chat.archived.value = flags.archive ?? chat.archived.value;
@@ -222,7 +226,7 @@ function Info({ app, close }: { app: App; close: () => void }) {
         <h3>{chat.name.value}</h3>
         <small>{chat.lastSeq.value === 1 ? '1 message' : `${chat.lastSeq.value.toLocaleString()} messages`}</small>
       </div>
-      {app.can('flag') && chat.conversation !== undefined && (
+      {chat.conversation !== undefined && (
         <section aria-label="This chat">
           <Switch label="Mute" on={chat.muted.value} set={(on) => flag({ mute: on })} />
           <Switch label="Pin to the top" on={chat.pinned.value} set={(on) => flag({ pin: on })} />
@@ -230,7 +234,7 @@ function Info({ app, close }: { app: App; close: () => void }) {
         </section>
       )}
       {chat.isGroup && <GroupInfo app={app} chat={chat} />}
-      {!chat.isGroup && app.can('block') && (
+      {!chat.isGroup && chat.user !== app.user && (
         <button type="button" class="row-button is-danger" onClick={() => block(!chat.blocked.value)}>
           <Icon name="block" /> {chat.blocked.value ? 'Unblock' : 'Block'} {chat.name.value}
         </button>

@@ -2,6 +2,7 @@
 
 import { useRef } from 'preact/hooks';
 import type { App } from '../model/app.js';
+import { changeText } from '../model/change.js';
 import type { Chat } from '../model/chat.js';
 import { shortTime } from '../model/format.js';
 import { Icon, Logo, Ticks } from './icons.js';
@@ -46,7 +47,7 @@ export function Sidebar({ app }: { app: App }) {
         ))}
         {chats.length === 0 && <Nothing app={app} />}
       </div>
-      {(app.can('flag') || app.showArchived.value) && (
+      {(app.hasArchived.value || app.showArchived.value) && (
         <button type="button" class="archive-link" onClick={() => (app.showArchived.value = !app.showArchived.value)}>
           <Icon name={app.showArchived.value ? 'back' : 'archive'} size={18} />
           {app.showArchived.value ? 'All chats' : 'Archived'}
@@ -124,6 +125,8 @@ function Preview({ app, chat }: { app: App; chat: Chat }) {
   }
   if (!last) return <span class="chat-row-preview">{chat.lastSeq.value > 0 ? <span class="skeleton" /> : 'No messages yet'}</span>;
   const own = last.from === app.user;
+  if (chat.standing.value === 'invited') return <span class="chat-row-preview">You are invited</span>;
+  if (last.body.change) return <span class="chat-row-preview">{changeText(last.body.change, last.from, app.user)}</span>;
   return (
     <span class="chat-row-preview">
       {own && <Ticks state={tickOf(chat, last.seq)} />}

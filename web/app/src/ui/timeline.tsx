@@ -150,6 +150,7 @@ export function Timeline({ app, chat, query }: { app: App; chat: Chat; query: st
         tick={tick(app, chat, entry)}
         showsName={chat.isGroup && !own}
         found={found}
+        me={app.user}
       />,
     );
   }
