@@ -10,6 +10,7 @@ const START_MS_MAX = 30_000;
 
 export class Server {
   #child;
+  #endsWithUs;
   directory = mkdtempSync(join(tmpdir(), 'iris-web-'));
   ready;
 
@@ -24,6 +25,7 @@ export class Server {
     const { address = '127.0.0.1:0', web_address, web_https_address = '127.0.0.1:0' } = this.ready ?? {};
     const ports = ['--listen', address, '--web-listen', web_https_address, '--http-port', web_address?.split(':').at(-1) ?? '0'];
     this.#child = spawn(BINARY, ['dev', '--dir', this.directory, ...ports], { stdio: ['ignore', 'ignore', 'inherit'] });
+    this.#endsWithUs ??= process.on('exit', () => this.#child.kill('SIGKILL'));
     this.ready = await this.#announced();
     return this.ready;
   }
