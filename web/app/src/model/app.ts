@@ -222,6 +222,11 @@ export class App {
     chat.typing.value = new Set([...chat.typing.value].filter((user) => user !== message.from));
     if (own) this.#remember(chat);
     this.#mendHoles(chat);
+    // Who has written is a contact from now on, and may show when they are there.
+    if (!own && !chat.isGroup && !chat.online.value && chat.lastSeen.value === null) {
+      this.#watched = undefined;
+      void this.#watch();
+    }
     if (own || !isNews || chat.muted.value) return;
     const isShown = this.open.value === chat && document.visibilityState === 'visible' && document.hasFocus();
     const text = change

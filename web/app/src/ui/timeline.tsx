@@ -198,9 +198,8 @@ function Beginning({ chat }: { chat: Chat }) {
   return (
     <div class="beginning">
       <p>
-        {chat.lastSeq.value === 0 ? 'Say hello to ' : 'This is where it began with '}
+        {chat.lastSeq.value === 0 ? 'Say hello to ' : chat.isGroup ? 'The beginning of ' : 'The beginning of your chat with '}
         <strong>{chat.name.value}</strong>
-        {chat.lastSeq.value === 0 ? '.' : '.'}
       </p>
     </div>
   );
