@@ -13,6 +13,8 @@ export const PAGE_ENTRIES = 100;
 const WATCHED_MAX = 64;
 /** Milliseconds that a message may wait for one that was sent before it. */
 const HOLE_MS = 1_500;
+/** Milliseconds between two drawings of what comes in. */
+const SHOW_MS = 30;
 /** Milliseconds until drafts and marks are written. */
 const REMEMBER_MS = 400;
 
@@ -44,6 +46,9 @@ export class App {
   readonly #remembering = new Map<ChatKey, ReturnType<typeof setTimeout>>();
   #holes: ReturnType<typeof setTimeout> | undefined;
   #watched: string | undefined;
+  readonly #incoming: Message[] = [];
+  #showing: ReturnType<typeof setTimeout> | undefined;
+  #refreshing: Promise<void> | undefined;
   /** Unread as it was when the chat was opened: where the line is drawn. */
   readonly unreadLine = signal(0);
 
@@ -90,7 +95,7 @@ export class App {
   async #listen(): Promise<void> {
     const { iris } = this;
     iris.on('state', (state) => this.#stateIs(state));
-    iris.on('message', (message) => this.#received(message));
+    iris.on('message', (message) => this.#comes(message));
     iris.on('accepted', (outgoing) => this.#waits(outgoing));
     iris.on('sent', (sent) => this.#sent(sent));
     iris.on('discarded', ({ number }) => this.#forget(number));
@@ -127,14 +132,23 @@ export class App {
   #stateIs(state: State): void {
     const was = this.state.value;
     this.state.value = state;
+    // What waits at the server may take its time to come in: the list is there at once.
+    if (state.status === 'syncing' && was.status !== 'syncing') void this.refresh();
     if (state.status === 'live' && was.status !== 'live') {
       void this.refresh().then(() => this.#watch());
       if (was.status === 'connecting' && was.reason) this.announcement.value = 'Connected again';
     }
   }
 
-  /** Asks for the list of conversations, and for what the open chat has missed. */
-  async refresh(): Promise<void> {
+  /** Asks for the list of conversations, and for what the open chat has missed; once at a time. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  async #refresh(): Promise<void> {
     try {
       const items = await this.iris.conversations();
       batch(() => {
@@ -207,6 +221,15 @@ export class App {
 
   #of(peer: Peer): Chat {
     return 'user' in peer ? this.chatWith(peer.user) : this.chatIn(peer.group);
+  }
+
+  /** Many may come at once: they are shown together, a few times a second. */
+  #comes(message: Message): void {
+    this.#incoming.push(message);
+    this.#showing ??= setTimeout(() => {
+      this.#showing = undefined;
+      batch(() => this.#incoming.splice(0).forEach((incoming) => this.#received(incoming)));
+    }, SHOW_MS);
   }
 
   #received(message: Message): void {
@@ -323,7 +346,7 @@ export class App {
   /** Loads around a `seq`, or the newest for 0. */
   async load(chat: Chat, around: number): Promise<void> {
     try {
-      if (around > 1 && chat.lastSeq.value - around >= PAGE_ENTRIES) {
+      if (around > 0 && chat.lastSeq.value - around >= PAGE_ENTRIES) {
         const after = Math.max(0, around - 30);
         const page = await this.iris.page(chat.with, { after, limit: PAGE_ENTRIES });
         chat.timeline.reset(page, { atStart: after === 0, atEnd: !page.more });

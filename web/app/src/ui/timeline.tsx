@@ -53,6 +53,9 @@ export function Timeline({ app, chat, query }: { app: App; chat: Chat; query: st
     }
   };
 
+  // What is drawn next may lie above what one reads: remember where that is now, before anything changes.
+  keepPlace();
+
   /** After each drawing: go where it was wished, stay at the end, or keep what was on the screen where it was. */
   useLayoutEffect(() => {
     const box = scroller.current;
@@ -95,7 +98,6 @@ export function Timeline({ app, chat, query }: { app: App; chat: Chat; query: st
   const looked = () => {
     const box = scroller.current;
     if (!box) return;
-    keepPlace();
     markRead(app, chat, box);
     const below = box.scrollHeight - box.scrollTop - box.clientHeight;
     const atEnd = showsEnd && below < AT_END;
