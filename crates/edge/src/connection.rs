@@ -5,12 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use iris_cluster::ToEdge;
 use iris_protocol::DrainHint;
 use iris_types::limits::{HTTP_TURN_BYTES_MAX, LINGER_MS_MAX, PARTIAL_FRAME_MS_MAX};
-use iris_types::request::SessionId;
-use iris_types::{ErrorCode, Monotonic};
+use iris_types::request::{Answer, SessionId};
+use iris_types::{ErrorCode, Monotonic, Refusal};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
+use crate::admission::AddressKey;
 use crate::channel::Channel;
 use crate::clock::Now;
 use crate::dialogue::Dialogue;
@@ -42,11 +43,18 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// `None` when rustls has no connection for it.
-    pub(crate) fn new(socket: OwnedFd, key: Key, service: Service, work: &mut Workspace) -> Option<Self> {
+    /// With a `refusal` it is told that and closed.
+    pub(crate) fn new(
+        socket: OwnedFd,
+        key: Key,
+        service: Service,
+        refusal: Option<Refusal>,
+        work: &mut Workspace,
+    ) -> Option<Self> {
         Some(Self {
             socket,
             key,
-            stage: Stage::first(service, work)?,
+            stage: Stage::first(service, refusal, work)?,
             unread: Vec::new(),
             unread_until: Monotonic(u64::MAX),
             unsent: Vec::new(),
@@ -105,10 +113,16 @@ impl Connection {
     }
 
     /// A message of the core for this connection.
-    pub(crate) fn handle(&mut self, message: ToEdge) {
-        if let Some(machine) = self.machine() {
-            machine.handle(message);
+    pub(crate) fn handle(&mut self, message: ToEdge, work: &Workspace) {
+        let Stage::Open { dialogue, .. } = &mut self.stage else { return };
+        let Some(machine) = dialogue.machine() else { return };
+        if let ToEdge::Answer { answer: Answer::Refused { refusal, .. }, .. } = &message
+            && let Some(user) = machine.logging_in()
+        {
+            let from = AddressKey::of_peer(self.socket.as_fd());
+            work.admission.refused(user, refusal.code, from, work.now.monotonic);
         }
+        machine.handle(message);
     }
 
     pub(crate) fn machine(&mut self) -> Option<&mut EdgeMachine> {
@@ -236,7 +250,8 @@ impl Connection {
     }
 
     fn begin_dialogue(&mut self, work: &mut Workspace) {
-        let Stage::Handshake { tls, site, .. } = std::mem::replace(&mut self.stage, Stage::Ended) else {
+        let Stage::Handshake { tls, site, refusal, .. } = std::mem::replace(&mut self.stage, Stage::Ended)
+        else {
             return;
         };
         work.totals.handshakes_in_flight -= 1;
@@ -245,10 +260,13 @@ impl Connection {
             return;
         };
         work.totals.handshakes_done += 1;
-        let dialogue = match site {
+        let mut dialogue = match site {
             Some(site) => Dialogue::http(site, work),
             None => Dialogue::frames(self.session(work), work),
         };
+        if let Some(refusal) = refusal {
+            dialogue.close(refusal);
+        }
         self.stage = Stage::Open { channel: Channel::Tls(records), dialogue };
     }
 
@@ -270,7 +288,7 @@ impl Connection {
             match opened {
                 Opened::Data(plaintext) => {
                     work.totals.records_received += 1;
-                    if let Some(http) = dialogue.receive(plaintext, work) {
+                    if let Some(http) = dialogue.receive(plaintext, self.socket.as_fd(), work) {
                         self.upgrade(plaintext.get_mut(http..).unwrap_or_default(), work);
                     }
                 }
@@ -290,8 +308,8 @@ impl Connection {
         self.transmit(work);
         let session = self.session(work);
         if let Stage::Open { dialogue, .. } = &mut self.stage {
-            dialogue.upgrade(session, work);
-            dialogue.receive(behind, work);
+            dialogue.upgrade(session, self.socket.as_fd(), work);
+            dialogue.receive(behind, self.socket.as_fd(), work);
         }
     }
 
@@ -436,7 +454,7 @@ mod tests {
 
     #[test]
     fn what_browsers_need_makes_no_other_connection_larger() {
-        // 704 for keys, 304 for the machine.
-        assert!(size_of::<Connection>() <= 1_096, "{} bytes", size_of::<Connection>());
+        // 704 for keys, 328 for the machine.
+        assert!(size_of::<Connection>() <= 1_120, "{} bytes", size_of::<Connection>());
     }
 }

@@ -1,6 +1,7 @@
 //! What is spoken over a channel: frames, for browsers inside a WebSocket; or HTTP, until a browser has its files or
 //! opens a WebSocket.
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use iris_protocol::DrainHint;
@@ -8,8 +9,9 @@ use iris_protocol::http::{HttpConnection, Site};
 use iris_protocol::websocket::{End, WebSocket};
 use iris_types::limits::{HTTP_WRITE_BYTES, OUTPUT_BYTES_MAX};
 use iris_types::request::SessionId;
-use iris_types::{ErrorCode, Monotonic};
+use iris_types::{ErrorCode, Monotonic, Refusal};
 
+use crate::admission::{AddressKey, Verdict};
 use crate::clock::Now;
 use crate::machine::EdgeMachine;
 use crate::workspace::Workspace;
@@ -41,7 +43,12 @@ impl Dialogue {
 
     /// Takes plaintext and works in it. `Some`: so much of it was HTTP, and what follows is a WebSocket's: transmit,
     /// then call [`Self::upgrade`].
-    pub(crate) fn receive(&mut self, plaintext: &mut [u8], work: &mut Workspace) -> Option<usize> {
+    pub(crate) fn receive(
+        &mut self,
+        plaintext: &mut [u8],
+        peer: BorrowedFd<'_>,
+        work: &mut Workspace,
+    ) -> Option<usize> {
         match self {
             Self::Http { connection, site } => {
                 let progress = connection.receive(plaintext, site, work.now.wall);
@@ -53,7 +60,10 @@ impl Dialogue {
                     None => plaintext,
                 };
                 if !frames.is_empty() {
-                    machine.receive(frames, work.now, &*work.check, &mut work.gathered);
+                    let Workspace { now, check, admission, gathered, .. } = work;
+                    let check =
+                        |token: &[u8], _| admission.check(&**check, token, AddressKey::of_peer(peer), *now);
+                    machine.receive(frames, *now, &check, gathered);
                 }
                 if socket.as_ref().is_some_and(|socket| matches!(socket.end(), Some(End::Refused(_)))) {
                     machine.close(ErrorCode::BadFrame);
@@ -63,10 +73,19 @@ impl Dialogue {
         }
     }
 
-    /// Frames inside a WebSocket from here on; the time for the login starts now.
-    pub(crate) fn upgrade(&mut self, session: SessionId, work: &mut Workspace) {
+    /// Frames inside a WebSocket from here on; the time for the login starts now. The WebSocket counts as a connection
+    /// of `peer`.
+    pub(crate) fn upgrade(&mut self, session: SessionId, peer: BorrowedFd<'_>, work: &mut Workspace) {
         work.totals.websockets += 1;
-        let machine = EdgeMachine::new(&work.protocol, session, work.now);
+        let mut machine = EdgeMachine::new(&work.protocol, session, work.now);
+        let verdict = work.admission.connect(AddressKey::of_peer(peer), work.now.monotonic);
+        work.totals.rate_limited += u64::from(verdict != Verdict::Admitted);
+        match verdict {
+            Verdict::Admitted => {}
+            // It is here already, so it may as well hear.
+            Verdict::Refused(refusal) => machine.close(refusal),
+            Verdict::Dropped => machine.close(ErrorCode::RateLimited),
+        }
         *self = Self::Frames { machine, socket: Some(Box::default()) };
     }
 
@@ -147,10 +166,10 @@ impl Dialogue {
     }
 
     /// Closes once it is told why, as far as HTTP has words for it.
-    pub(crate) fn close(&mut self, code: ErrorCode) {
+    pub(crate) fn close(&mut self, why: impl Into<Refusal>) {
         match self {
             Self::Http { connection, .. } => connection.close(),
-            Self::Frames { machine, .. } => machine.close(code),
+            Self::Frames { machine, .. } => machine.close(why),
         }
     }
 

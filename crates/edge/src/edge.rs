@@ -10,6 +10,7 @@ use iris_cluster::CoreLink;
 use iris_protocol::DrainHint;
 use iris_protocol::server::ServerConfig;
 
+use crate::admission::{Admission, AdmissionLimits};
 use crate::clock::Clock;
 use crate::control::{Control, DrainOrder};
 use crate::event_loop::EventLoop;
@@ -34,6 +35,8 @@ pub struct EdgeConfig {
     /// Versions offered and bounds.
     pub protocol: Arc<ServerConfig>,
     pub clock: Arc<dyn Clock>,
+    /// Who may come in how often.
+    pub admission: AdmissionLimits,
     /// Connections that may be open at once, each with a descriptor. Further ones wait to be accepted. Every loop
     /// has the same part of them, since the kernel deals connections out evenly.
     pub connections_max: usize,
@@ -75,6 +78,7 @@ impl Edge {
             entrances.extend(more);
         }
         let control = Arc::new(Control::new(event_loops));
+        let admission = Arc::new(Admission::new(config.admission));
         let mut edge = Self {
             local_address,
             web_addresses,
@@ -86,9 +90,10 @@ impl Edge {
             let doors = entrances
                 .iter_mut()
                 .filter_map(|entrance| Some((entrance.sockets.pop()?, entrance.service.clone())));
-            let event_loop =
-                EventLoop::new(number, doors.collect(), &config, Arc::clone(&core), Arc::clone(&control))
-                    .map_err(StartError::EventLoop)?;
+            let (core, control, admission) =
+                (Arc::clone(&core), Arc::clone(&control), Arc::clone(&admission));
+            let event_loop = EventLoop::new(number, doors.collect(), &config, core, control, admission)
+                .map_err(StartError::EventLoop)?;
             edge.threads.push(spawn(number, event_loop).map_err(StartError::EventLoop)?);
         }
         Ok(edge)

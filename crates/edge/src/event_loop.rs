@@ -1,7 +1,7 @@
 //! One event loop: sockets, inbox, deadlines, and the turns that serve them.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use iris_cluster::{CoreLink, ToCore, ToEdge};
@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::acceptor::Acceptor;
+use crate::admission::{AddressKey, Admission, Verdict};
 use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::control::Control;
@@ -65,11 +66,13 @@ impl EventLoop {
         config: &EdgeConfig,
         core: Arc<dyn CoreLink>,
         control: Arc<Control>,
+        admission: Arc<Admission>,
     ) -> io::Result<Self> {
         let too_many =
             || io::Error::new(io::ErrorKind::InvalidInput, "more event loops than can be numbered");
         let inbox = Arc::clone(config.inboxes.get(number).ok_or_else(too_many)?);
-        let work = Workspace::new(u16::try_from(number).map_err(|_| too_many())?, config);
+        let number_in_sessions = u16::try_from(number).map_err(|_| too_many())?;
+        let work = Workspace::new(number_in_sessions, config, admission);
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, inbox.descriptor(), EventData::new_u64(INBOX), EventFlags::IN)?;
         let acceptors = (INBOX + 1..)
@@ -181,18 +184,33 @@ impl EventLoop {
             let Some(socket) = acceptor.accept(now) else { return };
             let service = acceptor.service().clone();
             self.work.totals.accepted += 1;
+            let refusal = match self.admit(&socket, &service) {
+                Verdict::Admitted => None,
+                Verdict::Refused(refusal) => Some(refusal),
+                Verdict::Dropped => continue,
+            };
             self.make_room();
             let (epoll, work) = (&self.epoll, &mut self.work);
             let key = self.slab.insert(|key| {
                 let token = EventData::new_u64(key.to_u64());
                 // Without room in epoll the socket is closed at once: the client tries again.
                 epoll::add(epoll, &socket, token, EventFlags::IN).ok()?;
-                Connection::new(socket, key, service, work)
+                Connection::new(socket, key, service, refusal, work)
             });
             if let Some(key) = key {
                 self.newcomers.add(key, now, &mut self.slab);
             }
         }
+    }
+
+    fn admit(&mut self, socket: &OwnedFd, service: &Service) -> Verdict {
+        let (from, now) = (AddressKey::of_peer(socket.as_fd()), self.work.now.monotonic);
+        let verdict = match service {
+            Service::Frames => self.work.admission.connect(from, now),
+            Service::Https(_) | Service::LoopbackHttp(_) => self.work.admission.visit(from, now),
+        };
+        self.work.totals.rate_limited += u64::from(verdict != Verdict::Admitted);
+        verdict
     }
 
     /// Whether one more connection may come: it leaves a descriptor to others, and a place for its handshake is free
@@ -304,7 +322,7 @@ impl EventLoop {
         for item in items.drain(..) {
             let key = key_of(addressee(&item));
             if let Some(connection) = self.slab.at(key) {
-                connection.handle(item);
+                connection.handle(item, &self.work);
                 self.touch(key);
             }
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use iris_protocol::http::Site;
-use iris_types::Monotonic;
 use iris_types::limits::HANDSHAKE_MS_MAX;
+use iris_types::{Monotonic, Refusal};
 use rustix::event::epoll::EventFlags;
 
 use crate::channel::Channel;
@@ -30,6 +30,8 @@ pub(crate) enum Stage {
         until: Monotonic,
         /// Of a browser.
         site: Option<Arc<Site>>,
+        /// What the client is told instead of being served.
+        refusal: Option<Refusal>,
     },
     Open {
         channel: Channel,
@@ -59,7 +61,7 @@ impl From<Interest> for EventFlags {
 
 impl Stage {
     /// Of a connection that was accepted; `None` when rustls has no connection for it.
-    pub(crate) fn first(service: Service, work: &mut Workspace) -> Option<Self> {
+    pub(crate) fn first(service: Service, refusal: Option<Refusal>, work: &mut Workspace) -> Option<Self> {
         let site = match service {
             Service::LoopbackHttp(site) => {
                 let dialogue = Dialogue::http(site, work);
@@ -70,6 +72,6 @@ impl Stage {
         };
         let tls = Box::new(Handshake::new(&work.tls).ok()?);
         work.totals.handshakes_in_flight += 1;
-        Some(Self::Handshake { tls, until: work.now.monotonic.plus_millis(HANDSHAKE_MS_MAX), site })
+        Some(Self::Handshake { tls, until: work.now.monotonic.plus_millis(HANDSHAKE_MS_MAX), site, refusal })
     }
 }

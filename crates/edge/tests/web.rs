@@ -13,7 +13,7 @@ use iris_types::limits::{
     HTTP_CONNECTION_MS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_RESPONSES_MAX, IDLE_MS_MAX,
     LINGER_MS_MAX, LOGIN_MS_MAX, PARTIAL_FRAME_MS_MAX,
 };
-use iris_types::{ErrorCode, Offset};
+use iris_types::{ErrorCode, InboxEntry, InboxItem, Offset};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Bytes, Message};
@@ -38,7 +38,9 @@ fn one_message<A: Stream, B: Stream>(from: &mut Client<A>, to: &mut Client<B>, u
     from.wait(|event| matches!(event, ClientEvent::Sent { .. }));
     match to.wait(|event| matches!(event, ClientEvent::Entries { .. })) {
         ClientEvent::Entries { entries, .. } => match entries.as_slice() {
-            [Entry::Message { message, .. }] => assert_eq!(message.body.bytes().as_ref(), body),
+            [Entry::Whole(InboxEntry { item: InboxItem::Message(message), .. })] => {
+                assert_eq!(message.body.bytes().as_ref(), body);
+            }
             other => panic!("{other:?}"),
         },
         _ => unreachable!(),

@@ -1,6 +1,5 @@
 //! `iris chat`: a device in the terminal, for a person or, with `--json`, for a script.
 
-mod command;
 mod input;
 mod json;
 mod terminal;

@@ -49,7 +49,7 @@ pub(crate) struct Dev {
     /// one].
     #[arg(long)]
     pub(crate) http_port: Option<u16>,
-    /// A configuration file's [server], [storage] and [worker] values are taken from here instead of the
+    /// A configuration file's [server], [storage], [limits] and [worker] values are taken from here instead of the
     /// defaults; addresses, keys and paths stay those of the directory.
     #[arg(long, hide = true)]
     pub(crate) overrides: Option<PathBuf>,

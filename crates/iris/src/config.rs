@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) storage: Storage,
     pub(crate) admin: Admin,
     #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
     pub(crate) worker: Worker,
 }
 
@@ -74,6 +76,44 @@ pub(crate) struct Storage {
 pub(crate) struct Admin {
     pub(crate) listen: SocketAddr,
     pub(crate) socket: PathBuf,
+}
+
+/// Who may do what how often.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Of one address: an IPv4 address, or an IPv6 /64.
+    pub(crate) connections_per_minute: u32,
+    /// Of one account.
+    pub(crate) failed_logins_per_hour: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        use iris_types::limits;
+        Self {
+            connections_per_minute: limits::CONNECTIONS_PER_MINUTE,
+            failed_logins_per_hour: limits::FAILED_LOGINS_PER_HOUR,
+        }
+    }
+}
+
+impl Limits {
+    /// For a server to try things out with, and for benches: everybody comes from one address.
+    pub(crate) const HIGH: Self = Self {
+        connections_per_minute: iris_types::limits::RATE_MAX,
+        failed_logins_per_hour: iris_types::limits::RATE_MAX,
+    };
+}
+
+impl std::fmt::Display for Limits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} connections a minute per address, {} failed logins an hour per account",
+            self.connections_per_minute, self.failed_logins_per_hour
+        )
+    }
 }
 
 /// How a worker batches, flushes and caches. The defaults fit; tests make everything small.
@@ -159,6 +199,14 @@ impl Config {
         if versions.is_empty() || versions.iter().any(|version| ![1, 2].contains(version)) {
             return Err(("protocol_versions", "one or both of 1 and 2".to_owned()));
         }
+        let rates = [
+            ("connections_per_minute", self.limits.connections_per_minute),
+            ("failed_logins_per_hour", self.limits.failed_logins_per_hour),
+        ];
+        let most = iris_types::limits::RATE_MAX;
+        if let Some((key, _)) = rates.into_iter().find(|(_, rate)| !(1..=most).contains(rate)) {
+            return Err((key, format!("1 to {most}")));
+        }
         let origins = self.web.iter().flat_map(|web| &web.origins);
         if let Some(origin) = origins.into_iter().find(|origin| !is_origin(origin)) {
             return Err(("origins", format!("`{origin}` is not https://HOST or https://HOST:PORT")));
@@ -239,6 +287,8 @@ mod tests {
     fn the_printed_configuration_is_the_default() {
         let config = Config::parse(DEFAULT, Path::new("iris.toml")).unwrap();
         assert_eq!(config.worker, Worker::default());
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!((config.limits.connections_per_minute, config.limits.failed_logins_per_hour), (5, 10));
         assert_eq!(config.server.protocol_versions, both_versions());
         assert_eq!(config.storage.segment_bytes, segment_bytes());
     }
@@ -302,6 +352,12 @@ mod tests {
             .is_ok()
         };
         assert_eq!((taken(16), taken(17)), (true, false));
+        for (key, value) in [("connections_per_minute = 5", "0"), ("failed_logins_per_hour = 10", "1000001")]
+        {
+            let name = key.split(' ').next().unwrap();
+            let told = error(&DEFAULT.replace(key, &format!("{name} = {value}")));
+            assert!(told.ends_with(&format!(": {name}: 1 to 1000000")), "{told}");
+        }
         let both = DEFAULT.replace("# master_key_environment", "master_key_environment");
         assert!(error(&both).contains("exactly one of"));
         assert!(error("[server]\nlisten = 5\n").starts_with("iris.toml:2: "));

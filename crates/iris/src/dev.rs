@@ -10,7 +10,7 @@ use iris_types::limits::TOKEN_LIFETIME_S_MAX;
 use serde::Deserialize;
 
 use crate::cli::Dev;
-use crate::config::{Admin, Config, Server, Storage, Tls, Tokens, Web, Worker};
+use crate::config::{Admin, Config, Limits, Server, Storage, Tls, Tokens, Web, Worker};
 use crate::material::DevFiles;
 use crate::ready::Ready;
 use crate::server::{self, Serving};
@@ -23,6 +23,7 @@ struct Overrides {
     event_loops: usize,
     segment_bytes: Option<u64>,
     reserve_bytes: Option<u64>,
+    limits: Option<Limits>,
     worker: Worker,
 }
 
@@ -46,8 +47,8 @@ pub(crate) fn run(arguments: &Dev) -> Result<()> {
     files.prepare()?;
     Ready::remove(&files.ready())?;
     let plain = PlainWeb { port: arguments.http_port() };
-    let result =
-        server::run(&configuration(arguments, &files)?, Some(&plain), |serving| announce(&files, serving));
+    let config = configuration(arguments, &files)?;
+    let result = server::run(&config, Some(&plain), |serving| announce(&files, &config.limits, serving));
     Ready::remove(&files.ready())?;
     result
 }
@@ -78,11 +79,12 @@ fn configuration(arguments: &Dev, files: &DevFiles) -> Result<Config> {
             segment_bytes: overrides.segment_bytes.unwrap_or(iris_types::limits::SEGMENT_BYTES),
         },
         admin: Admin { listen: ([127, 0, 0, 1], 0).into(), socket: files.socket() },
+        limits: overrides.limits.unwrap_or(Limits::HIGH),
         worker: overrides.worker,
     })
 }
 
-fn announce(files: &DevFiles, serving: &Serving) -> Result<()> {
+fn announce(files: &DevFiles, limits: &Limits, serving: &Serving) -> Result<()> {
     let (Some(web_address), Some(web_https_address)) = (serving.http_address, serving.https_address) else {
         bail!("the web client is not served")
     };
@@ -104,7 +106,8 @@ fn announce(files: &DevFiles, serving: &Serving) -> Result<()> {
     let folder = files.directory.display();
     println!(
         "Iris is ready at {} (TLS 1.3); health at http://{}/readyz\n\
-         Web client at http://{web_address}/ on this machine, and at https://{web_https_address}/\n\n\
+         Web client at http://{web_address}/ on this machine, and at https://{web_https_address}/\n\
+         Limits: {limits}\n\n\
          Open two of these links in a browser; each is logged in for 24 hours:\n\n\
          {shown}\n\
          Or chat from two more terminals:\n\n\

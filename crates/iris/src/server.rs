@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use iris_core::{Core, CoreConfig, CoreEvent};
 use iris_edge::{
-    Clock, Edge, EdgeConfig, EdgeInbox, EdgeLink, SystemClock, TlsConfig, TokenSecret, WebListener, WebPlace,
+    AdmissionLimits, Clock, Edge, EdgeConfig, EdgeInbox, EdgeLink, SystemClock, TlsConfig, TokenSecret,
+    WebListener, WebPlace,
 };
 use iris_protocol::{DrainHint, Versions};
 use iris_types::placement::VnodeCount;
@@ -241,6 +242,10 @@ fn start_edge(
         protocol: Arc::new(protocol),
         clock: Arc::new(SystemClock::new()),
         connections_max,
+        admission: AdmissionLimits {
+            connections_per_minute: config.limits.connections_per_minute,
+            failed_logins_per_hour: config.limits.failed_logins_per_hour,
+        },
     };
     Ok(Edge::start(edge, Arc::clone(core) as Arc<dyn iris_edge::CoreLink>)?)
 }

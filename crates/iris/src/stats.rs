@@ -109,6 +109,7 @@ fn edge_figures(figures: &iris_edge::Statistics) -> Value {
         "writes": figures.writes,
         "submitted": figures.submitted,
         "refused_busy": figures.refused_busy,
+        "rate_limited": figures.rate_limited,
         "websockets": figures.websockets,
         "turns": figures.turns,
         "event_loop_cpu_us": figures.event_loop_cpu_us,

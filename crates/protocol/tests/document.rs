@@ -10,16 +10,16 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use iris_protocol::Versions;
+use iris_protocol::change_group;
 use iris_protocol::http::{HeadError, NOT_FOUND};
 use iris_protocol::server::ServerConfig;
 use iris_protocol::websocket::{CloseCode, UpgradeError};
-use iris_protocol::{DrainHint, frame};
+use iris_protocol::{ClientFrame, DrainHint, Versions, frame};
 use iris_types::limits as l;
 use iris_types::request::{HistoryFrom, ListConversations, MarkRead, ReadHistory, RequestId, SendMessage};
 use iris_types::{
-    ConversationId, CreateGroup, ErrorCode, GroupDescription, GroupReceipt, GroupTitle, InboxItem, Marks,
-    Offset, Policy, Seq, Target, Timestamp, Typing,
+    Change, ChangeGroup, ConversationId, CreateGroup, ErrorCode, GroupChange, GroupDescription, GroupReceipt,
+    GroupTitle, InboxItem, Marks, Offset, Policy, Role, Seq, Target, Timestamp, Typing,
 };
 use scripted::{Pair, Side, message, message_id, user};
 
@@ -115,6 +115,54 @@ fn the_tables_of_times_and_limits_are_the_limits() {
     let told: Vec<_> =
         told.iter().map(|row| (row[2].as_str(), row[1].replace(',', "").parse().unwrap())).collect();
     assert_eq!(told, known);
+}
+
+#[test]
+fn the_tables_of_groups_are_the_code() {
+    let document = document();
+    let bits: Vec<_> =
+        rows(&document, "\n## 9. Groups").into_iter().map(|row| [row[0].clone(), row[1].clone()]).collect();
+    let known = Policy::NAMES.map(|(policy, name)| [policy.bits().to_string(), name.to_owned()]);
+    assert_eq!(bits, known);
+
+    let (bob, title) = (user("bob"), GroupTitle::new("Tea").unwrap());
+    let description = GroupDescription::new("").unwrap();
+    let made = [
+        Change::Created(title.clone()),
+        Change::Invited(bob.clone()),
+        Change::Added(bob.clone()),
+        Change::Joined,
+        Change::Removed(bob.clone()),
+        Change::Left(None),
+        Change::Renamed(title.clone()),
+        Change::Described(description.clone()),
+        Change::Role(Role::Admin, bob.clone()),
+        Change::Policy(Policy::default()),
+    ];
+    let told = rows(&document, "\nThe body of a change is");
+    let known = made.map(|change| [change.to_body().bytes()[0].to_string(), change.name().to_owned()]);
+    assert_eq!(told.into_iter().map(|row| [row[0].clone(), row[1].clone()]).collect::<Vec<_>>(), known);
+
+    let asked = [
+        ("invite", GroupChange::Invite(bob.clone())),
+        ("add", GroupChange::Add(bob.clone())),
+        ("remove", GroupChange::Remove(bob.clone())),
+        ("accept", GroupChange::Accept),
+        ("leave", GroupChange::Leave),
+        ("rename", GroupChange::Rename(title)),
+        ("describe", GroupChange::Describe(description)),
+        ("role", GroupChange::SetRole(bob, Role::Admin)),
+        ("policy", GroupChange::SetPolicy(Policy::default())),
+    ];
+    let known = asked.map(|(name, change)| {
+        let change = ChangeGroup { id: message_id(1), group: ConversationId([7; 16]), change };
+        let mut bytes = Vec::new();
+        let frame = change_group::Change { request: RequestId(1), change };
+        ClientFrame::ChangeGroup(frame).encode(&mut bytes).unwrap();
+        [bytes[3 + 36].to_string(), name.to_owned()]
+    });
+    let told = rows(&document, "\n**ChangeGroup**");
+    assert_eq!(told.into_iter().map(|row| [row[0].clone(), row[1].clone()]).collect::<Vec<_>>(), known);
 }
 
 #[test]

@@ -40,6 +40,18 @@ impl ConversationId {
         Self::of(hash)
     }
 
+    /// Reads what [`fmt::Display`] writes: 32 hexadecimal digits, in either case.
+    ///
+    /// # Errors
+    /// [`InvalidConversationId`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidConversationId> {
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(InvalidConversationId);
+        }
+        let number = u128::from_str_radix(text, 16).map_err(|_| InvalidConversationId)?;
+        Ok(Self(number.to_be_bytes()))
+    }
+
     fn of(hash: Sha256) -> Self {
         let digest = hash.finalize();
         let mut id = [0; 16];
@@ -47,6 +59,11 @@ impl ConversationId {
         Self(id)
     }
 }
+
+/// A text does not name a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a conversation is named by 32 hexadecimal digits")]
+pub struct InvalidConversationId;
 
 /// A conversation as somebody names it who asks for something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,5 +171,15 @@ mod tests {
         // Persisted in every deployment: this value must never change.
         assert_eq!(id.to_string(), "9fa70dd4b86b2e8a3e826a24b37dee78");
         Ok(())
+    }
+
+    #[test]
+    fn a_text_reads_back() {
+        let id = ConversationId([0x0a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xff]);
+        assert_eq!(ConversationId::parse(&id.to_string()), Ok(id));
+        assert_eq!(ConversationId::parse(&id.to_string().to_uppercase()), Ok(id));
+        for wrong in ["", "0a", &"g".repeat(32), &format!("+{}", "0".repeat(31)), &"0".repeat(33)] {
+            assert_eq!(ConversationId::parse(wrong), Err(InvalidConversationId), "{wrong}");
+        }
     }
 }

@@ -121,6 +121,20 @@ pub const LOGIN_SKEW_MS_MAX: u64 = 60_000;
 pub const TOKEN_AHEAD_MS_MAX: u64 = 1_000;
 /// Bytes of the shared secret of tokens, at least: as long as the hash (RFC 7518 section 3.2).
 pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
+/// Connections of one address in a minute, unless configured otherwise. An address is an IPv4 address or an IPv6 /64.
+pub const CONNECTIONS_PER_MINUTE: u32 = 5;
+/// Failed logins of one account in an hour, unless configured otherwise.
+pub const FAILED_LOGINS_PER_HOUR: u32 = 10;
+/// What such a figure may be at most: as good as no limit.
+pub const RATE_MAX: u32 = 1_000_000;
+/// Times as many connections as an address may have are told that they are too many; more are closed without a word,
+/// because a handshake is not free.
+pub const RATE_TOLD_FACTOR: u32 = 4;
+/// Times as many connections of browsers, which open several for one page.
+pub const RATE_VISITS_FACTOR: u32 = 12;
+/// Addresses or accounts whose rate is remembered, of each kind: about 8 MiB. Beyond it, those are forgotten first that
+/// used least.
+pub const RATE_ENTRIES_MAX: usize = 65_536;
 /// Bytes of a login's nonce.
 pub const NONCE_BYTES: usize = 16;
 /// Nonces remembered for one user; more logins in the window are refused with `busy`.
@@ -144,7 +158,7 @@ pub const PING_INTERVAL_MS: u64 = 10_000;
 /// Milliseconds a client waits for any sign of life after a ping; then the server counts as dead.
 pub const PONG_MS_MAX: u64 = 20_000;
 /// Milliseconds of silence after which a client pings when a request of its own waits for an answer.
-pub const WAITING_PING_INTERVAL_MS: u64 = 10_000;
+pub const WAITING_PING_INTERVAL_MS: u64 = 5_000;
 /// Milliseconds a client waits for the answer to its login.
 pub const LOGIN_ANSWER_MS_MAX: u64 = 15_000;
 /// Handshakes in progress per event loop; further connections wait in the listen queue, or take the place of the

@@ -220,7 +220,9 @@ fn plan(
 
 fn accept(group: &Group, user: &UserId) -> Result<Plan, ErrorCode> {
     check_memberships(group, user)?;
-    Ok(Plan { change: Change::Joined, places: vec![(user.clone(), Place::Joined(Role::Member))] })
+    // Whoever comes when all have left owns the group: nobody else could ever change it.
+    let role = if group.joined == 0 { Role::Owner } else { Role::Member };
+    Ok(Plan { change: Change::Joined, places: vec![(user.clone(), Place::Joined(role))] })
 }
 
 const fn check(is_allowed: bool) -> Result<(), ErrorCode> {
@@ -245,10 +247,11 @@ fn check_room(group: &Group, user: &UserId, members_max: usize) -> Result<(), Er
     check_memberships(group, user)
 }
 
-/// Whether one more time in the group can be remembered.
+/// Whether one more time in the group can be remembered. Where everything is shown, one stands for all.
 fn check_memberships(group: &Group, user: &UserId) -> Result<(), ErrorCode> {
     let times = group.roster.get(user).map_or(0, |member| member.memberships.len());
-    if times < MEMBERSHIPS_MAX { Ok(()) } else { Err(ErrorCode::GroupFull) }
+    let is_open = group.facts.policy.allows(Policy::OPEN_HISTORY);
+    if is_open || times < MEMBERSHIPS_MAX { Ok(()) } else { Err(ErrorCode::GroupFull) }
 }
 
 /// Gives somebody a place with the change `seq`; returns how they get it.
@@ -274,6 +277,8 @@ fn put_place(group: &mut Group, user: &UserId, place: Place, seq: Seq) -> Recipi
         }
         (_, Place::Gone) => {
             recipient.standing = Standing::Gone;
+            // What was said since the invitation was never shown, so it does not count as unread.
+            recipient.begins = was == Place::Invited;
             member.since = seq;
             if let Some(membership) = member.memberships.last_mut().filter(|one| one.last.is_none()) {
                 membership.last = Some(seq);

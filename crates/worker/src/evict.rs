@@ -84,7 +84,7 @@ impl Worker {
         self.hands.user = following(slot, self.users.span());
         let (committed, mono, rate) = (self.log.committed, self.mono, self.config.limits.messages);
         let Some(user) = self.users.get_mut(slot) else { return };
-        user.watchers.retain(|_, until| *until > mono);
+        user.watchers.retain(|_, lease| lease.until > mono);
         let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
         let is_needed = user.pins > 0
             || user.has_noted

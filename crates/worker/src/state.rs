@@ -15,7 +15,7 @@ use iris_vnode::bucket::Bucket;
 use iris_vnode::rows::First;
 use iris_vnode::{Author, Conversation, Inbox, Line};
 
-use crate::presence::{Interest, Watching};
+use crate::presence::{Interest, Lease, Watching};
 use crate::whisper::Watch;
 use crate::{AdminCommand, AdminId, WorkerIndex};
 
@@ -57,8 +57,8 @@ pub(crate) struct UserSlot {
     pub(crate) waiters: Vec<Waiter>,
     /// What the user's connections watch.
     pub(crate) watching: Vec<Watching>,
-    /// Who is told when the user comes and goes, and until when.
-    pub(crate) watchers: BTreeMap<UserId, Monotonic>,
+    /// Who is told when the user comes and goes.
+    pub(crate) watchers: BTreeMap<UserId, Lease>,
     /// When the last connection ended.
     pub(crate) seen: Timestamp,
     /// Messages that the user may send.

@@ -478,7 +478,7 @@ impl Worker {
             Forward::Block { user, other, on } => {
                 self.commit(destination, Event::Taken { source, position }, None);
                 if let Some(slot) = self.user_index.get(&user).copied() {
-                    self.take_block(slot, ConversationId::direct(&user, &other), on, stamp);
+                    self.take_block(slot, &other, on, stamp);
                 }
                 Vec::new()
             }

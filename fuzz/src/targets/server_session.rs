@@ -241,7 +241,7 @@ impl World {
     fn tell(&mut self, how: u8) {
         let Ok(user) = UserId::new(&format!("user{}", how % 32)) else { return };
         let conversation = ConversationId([4; 16]);
-        if how % 2 == 0 {
+        if how.is_multiple_of(2) {
             self.connection.tell_presence(&Presence { user, state: PresenceState::Online });
         } else {
             self.connection.tell_typing(&Typing { conversation, user, on: true });

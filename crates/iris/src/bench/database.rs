@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use iris_client_core::{Restored, SendNumber, Settled, StoreOperation, Unreported, Unsent};
-use iris_types::{ConversationId, Offset, Seq};
+use iris_types::{ConversationId, InboxItem, Offset, Seq, Target};
 
 /// What the client machine asked to be kept. Nobody reads the messages themselves back.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub(crate) struct Database {
     settled: BTreeMap<SendNumber, Settled>,
     unreported: BTreeMap<Offset, Unreported>,
     marks: BTreeMap<ConversationId, Seq>,
+    read_marks: BTreeMap<Target, Seq>,
 }
 
 impl Database {
@@ -33,10 +34,12 @@ impl Database {
                 self.settled.remove(&number);
             }
             StoreOperation::PutSent(_) => {}
-            StoreOperation::PutReceived { offset, message } => {
-                let mark = self.marks.entry(message.conversation).or_default();
-                *mark = (*mark).max(message.seq);
-                self.unreported.insert(offset, Unreported::Message { offset, message });
+            StoreOperation::PutReceived { offset, item } => {
+                if let InboxItem::Message(message) = &item {
+                    let mark = self.marks.entry(message.conversation).or_default();
+                    *mark = (*mark).max(message.seq);
+                }
+                self.unreported.insert(offset, Unreported::Item { offset, item });
             }
             StoreOperation::PutGap { first, last } => {
                 self.unreported.insert(last, Unreported::Gap { first, last });
@@ -46,6 +49,12 @@ impl Database {
                 self.unreported = self.unreported.split_off(&Offset(shown.0 + 1));
             }
             StoreOperation::SetCursor(cursor) => self.cursor = cursor,
+            StoreOperation::PutReadMark { target, up_to } => {
+                self.read_marks.insert(target, up_to);
+            }
+            StoreOperation::DropReadMark(target) => {
+                self.read_marks.remove(&target);
+            }
         }
     }
 
@@ -61,6 +70,8 @@ impl Database {
                 .map(|(_, entry)| entry.clone())
                 .collect(),
             marks: self.marks.iter().map(|(conversation, seq)| (*conversation, *seq)).collect(),
+            targets: Vec::new(),
+            read_marks: self.read_marks.iter().map(|(target, seq)| (target.clone(), *seq)).collect(),
         }
     }
 }

@@ -119,7 +119,13 @@ impl Filler {
             });
         }
         self.tally.sent += 1;
-        self.hand_in(who, core, NewMessage { to, body, id, reference: None }, (intended_us, remembered), now)
+        self.hand_in(
+            who,
+            core,
+            NewMessage { to: to.into(), body, id, reference: None },
+            (intended_us, remembered),
+            now,
+        )
     }
 
     /// Sends a remembered message once more.
@@ -127,14 +133,14 @@ impl Filler {
         let Some(Remembered { sender, to, body, id, .. }) = self.remembered.get(which).cloned() else {
             return;
         };
-        let message = NewMessage { to, body, id: Some(id), reference: None };
+        let message = NewMessage { to: to.into(), body, id: Some(id), reference: None };
         self.hand_in(sender, core, message, (self.clock.micros(), Some(which)), now);
     }
 
     /// Asks for the newest page of a conversation.
     pub(crate) fn look_back(&mut self, which: usize, core: &mut ClientCore) {
         let Some(Remembered { sender, to, .. }) = self.remembered.get(which) else { return };
-        let question = HistoryQuestion { with: to.clone(), from: HistoryFrom::Latest, limit: PAGE };
+        let question = HistoryQuestion { with: to.into(), from: HistoryFrom::Latest, limit: PAGE };
         let at_us = self.clock.micros();
         if let (Ok(query), Some(sender)) = (core.history(question), self.senders.get_mut(*sender)) {
             sender.pages.insert(query, at_us);

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use iris_client_core::{ClientCore, ClientEvent, NewMessage, Now, Outcome, SendNumber};
 use iris_protocol::ServerFrame;
 use iris_protocol::batch::BatchItem;
-use iris_types::{InboxMessage, Offset, UserId};
+use iris_protocol::entry::Entry;
+use iris_types::{InboxEntry, InboxItem, InboxMessage, Offset, UserId};
 
 use super::clock::Stopwatch;
 use super::generator::Application;
@@ -96,7 +97,7 @@ impl Traffic {
             return false;
         };
         let Some(to) = self.users.get(peer).map(|peer| peer.name.clone()) else { return false };
-        let message = NewMessage { to, body, id: None, reference: None };
+        let message = NewMessage { to: to.into(), body, id: None, reference: None };
         if core.send(message, now).is_err() {
             self.tally.errors += 1;
             return false;
@@ -184,13 +185,13 @@ impl Traffic {
 
     fn item(&mut self, who: usize, item: &BatchItem) {
         match item {
-            BatchItem::Delivery(frame) => {
-                if self.entry(who, frame.offset) {
-                    self.message(who, &frame.message, None);
+            BatchItem::Entry(entry) => {
+                let is_new = self.entry(who, entry.offset());
+                if let Entry::Whole(InboxEntry { item: InboxItem::Message(message), .. }) = entry
+                    && is_new
+                {
+                    self.message(who, message, None);
                 }
-            }
-            BatchItem::OwnSent(frame) => {
-                self.entry(who, frame.offset);
             }
             BatchItem::Sent(frame) => {
                 if let Some(offset) = frame.sent.offset {
@@ -222,8 +223,7 @@ impl Application for Traffic {
     fn arrived(&mut self, who: usize, frame: &ServerFrame) {
         match frame {
             ServerFrame::Batch(items) => items.iter().for_each(|item| self.item(who, item)),
-            ServerFrame::Delivery(frame) => self.item(who, &BatchItem::Delivery(frame.clone())),
-            ServerFrame::OwnSent(frame) => self.item(who, &BatchItem::OwnSent(*frame)),
+            ServerFrame::Entry(entry) => self.item(who, &BatchItem::Entry(entry.clone())),
             ServerFrame::Sent(frame) => self.item(who, &BatchItem::Sent(*frame)),
             other => self.tally.arrived(other),
         }

@@ -13,9 +13,10 @@ use iris_history::{
     ServerFact,
 };
 use iris_protocol::batch::BatchItem;
+use iris_protocol::entry::Entry;
 use iris_protocol::{ClientFrame, ServerFrame};
 use iris_types::request::HistoryFrom;
-use iris_types::{Body, ConversationId, DeviceId, MessageId, Seq, UserId};
+use iris_types::{Body, ConversationId, DeviceId, InboxEntry, InboxItem, MessageId, Seq, UserId};
 
 use super::clock::Stopwatch;
 use super::database::Database;
@@ -111,7 +112,7 @@ impl Witness {
         body: &Body,
         now: Now,
     ) -> Option<Message> {
-        let new = NewMessage { to: to.clone(), body: body.clone(), id: None, reference: None };
+        let new = NewMessage { to: to.into(), body: body.clone(), id: None, reference: None };
         let number = core.send(new, now).ok()?;
         let (message, to) = (self.history.unnamed_message(), self.history.user(to));
         self.devices.get_mut(who)?.sends.insert(number, Sending::First(message));
@@ -129,7 +130,7 @@ impl Witness {
         now: Now,
     ) {
         let id = self.history.message_id(message).and_then(|id| MessageId::from_bytes(id).ok());
-        let new = NewMessage { to: to.clone(), body: body.clone(), id, reference: None };
+        let new = NewMessage { to: to.into(), body: body.clone(), id, reference: None };
         if let (Some(_), Ok(number)) = (id, core.send(new, now))
             && let Some(device) = self.devices.get_mut(who)
         {
@@ -207,14 +208,16 @@ impl Witness {
     fn delivered(&mut self, who: usize, item: &BatchItem) {
         let Some(own) = self.user(who).cloned() else { return };
         let seen = match item {
-            BatchItem::Delivery(frame) => {
-                let message = &frame.message;
+            BatchItem::Entry(Entry::Whole(InboxEntry { offset, item: InboxItem::Message(message) })) => {
                 let place = (message.conversation, message.seq);
-                self.seen(frame.offset.0, place, message.id, &message.from, Some(&message.body))
+                self.seen(offset.0, place, message.id, &message.from, Some(&message.body))
             }
-            BatchItem::OwnSent(frame) => {
-                self.seen(frame.offset.0, (frame.conversation, frame.seq), frame.id, &own, None)
+            BatchItem::Entry(Entry::OwnSent(own_sent)) => {
+                let place = (own_sent.conversation, own_sent.seq);
+                self.seen(own_sent.offset.0, place, own_sent.id, &own, None)
             }
+            // Receipts and the like: not messages.
+            BatchItem::Entry(_) => return,
             BatchItem::Sent(frame) => {
                 let sent = &frame.sent;
                 let Some(offset) = sent.offset else { return };
@@ -304,14 +307,16 @@ impl Witness {
     fn reading_event(&mut self, who: usize, event: &ClientEvent) {
         match event {
             ClientEvent::Conversations { items, .. } => {
-                for item in items {
+                // The load makes no groups.
+                let direct = items.iter().filter_map(|item| Some((item, item.with.user()?)));
+                for (item, with) in direct.clone() {
                     let conversation = self.history.conversation(item.conversation);
-                    let with = self.history.user(&item.with);
+                    let with = self.history.user(with);
                     self.fact(who, Fact::Listed { conversation, with, last: item.last_seq.0 });
                 }
                 if let Some(reader) = self.devices.get_mut(who).and_then(|device| device.reader.as_mut()) {
                     reader.asked = None;
-                    reader.unread = Some(items.iter().map(|item| item.with.clone()).collect());
+                    reader.unread = Some(direct.map(|(_, with)| with.clone()).collect());
                 }
             }
             ClientEvent::HistoryPage { query, conversation, entries, .. } => {
@@ -324,7 +329,7 @@ impl Witness {
             }
             ClientEvent::HistoryEnd { query, with, more, .. } => {
                 let (Some(reading), Some(user)) = (self.reading(who, *query), self.user(who)) else { return };
-                let conversation = ConversationId::direct(user, with);
+                let conversation = with.conversation(user);
                 let conversation = self.history.conversation(conversation);
                 let fact = HistoryFact::Ok { reading, conversation, complete: !more };
                 self.fact(who, Fact::History(fact));
@@ -361,8 +366,7 @@ impl Application for Witness {
         match frame {
             ServerFrame::Ready(frame) => self.logged_in(who, &frame.attached),
             ServerFrame::Batch(items) => items.iter().for_each(|item| self.delivered(who, item)),
-            ServerFrame::Delivery(frame) => self.delivered(who, &BatchItem::Delivery(frame.clone())),
-            ServerFrame::OwnSent(frame) => self.delivered(who, &BatchItem::OwnSent(*frame)),
+            ServerFrame::Entry(entry) => self.delivered(who, &BatchItem::Entry(entry.clone())),
             ServerFrame::Sent(frame) => self.delivered(who, &BatchItem::Sent(*frame)),
             _ => {}
         }
@@ -426,8 +430,11 @@ impl Application for Witness {
             return;
         };
         let Some(with) = unread.pop_front() else { return };
-        let question =
-            HistoryQuestion { with: with.clone(), from: HistoryFrom::After(Seq(0)), limit: NonZeroU64::MAX };
+        let question = HistoryQuestion {
+            with: (&with).into(),
+            from: HistoryFrom::After(Seq(0)),
+            limit: NonZeroU64::MAX,
+        };
         reader.asked = core.history(question).ok();
         if let Some(query) = reader.asked {
             let reading = u32::try_from(query.0).unwrap_or(u32::MAX);

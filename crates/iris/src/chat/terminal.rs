@@ -4,8 +4,8 @@ use std::num::NonZeroU64;
 
 use anyhow::Result;
 use iris_client::{
-    Client, ClientEvent, DeviceId, DeviceLabel, DeviceSummary, Event, Events, HistoryFrom, HistoryQuestion,
-    Outcome, Settled, UserId,
+    Body, Change, Client, ClientEvent, DeviceId, DeviceLabel, DeviceSummary, Event, Events, HistoryFrom,
+    HistoryQuestion, Outcome, Peer, Settled, UserId,
 };
 use iris_types::Timestamp;
 
@@ -113,7 +113,7 @@ impl Screen {
         };
         match &self.to {
             Some(with) => {
-                let question = HistoryQuestion { with: with.clone(), from: HistoryFrom::Latest, limit };
+                let question = HistoryQuestion { with: with.into(), from: HistoryFrom::Latest, limit };
                 client.history(question).await?;
             }
             None => println!("! choose whom with /to USER first"),
@@ -157,12 +157,12 @@ impl Screen {
             }
             ClientEvent::Settled(settled) => settle(&settled),
             ClientEvent::Message { message, .. } => {
-                let peer = if message.from == self.user {
-                    format!("you to {}", message.with)
-                } else {
-                    message.from.to_string()
+                let peer = match (&message.with, message.from == self.user) {
+                    (Peer::User(with), true) => format!("you to {with}"),
+                    (Peer::User(_), false) => message.from.to_string(),
+                    (Peer::Group(title), _) => format!("{} in {}", message.from, printable(title.as_str())),
                 };
-                show(&peer, message.sent_at, message.body.as_text());
+                show(&peer, message.sent_at, &message.body);
             }
             ClientEvent::Gap { first, last } => {
                 println!(
@@ -172,7 +172,7 @@ impl Screen {
             ClientEvent::HistoryPage { entries, .. } => {
                 for entry in entries {
                     let peer = if entry.from == self.user { "you" } else { entry.from.as_str() };
-                    show(peer, entry.sent_at, entry.body.as_text());
+                    show(peer, entry.sent_at, &entry.body);
                 }
             }
             ClientEvent::HistoryEnd { count, more, .. } => {
@@ -183,7 +183,11 @@ impl Screen {
                     println!("* no conversations yet");
                 }
                 for item in items {
-                    println!("* {} ({} messages)", item.with, item.last_seq);
+                    let name = match &item.with {
+                        Peer::User(user) => user.to_string(),
+                        Peer::Group(title) => format!("group {}", printable(title.as_str())),
+                    };
+                    println!("* {name} ({} messages, {} unread)", item.last_seq, item.unread);
                 }
             }
             ClientEvent::Devices { items, .. } => items.iter().for_each(show_device),
@@ -191,7 +195,8 @@ impl Screen {
             ClientEvent::QueryFailed { refusal, .. } => println!("! not answered: {refusal}"),
             ClientEvent::Refused(refusal) => println!("* the server says {refusal}; trying again"),
             ClientEvent::Stopped(refusal) => println!("! the server says {refusal}; not trying again"),
-            ClientEvent::Synced | ClientEvent::Accepted { .. } => {}
+            // Told in full by the full-screen client; here whoever types sees it when it matters.
+            _ => {}
         }
     }
 }
@@ -221,10 +226,13 @@ fn settle(settled: &Settled) {
     }
 }
 
-fn show(peer: &str, at: Timestamp, text: Option<&str>) {
+fn show(peer: &str, at: Timestamp, body: &Body) {
     let minutes = at.0 / 60_000 % 1_440;
     let clock = format!("{:02}:{:02}", minutes / 60, minutes % 60);
-    match text {
+    if let Ok(change) = Change::from_body(body) {
+        return println!("{clock} * {peer}: {}", change.name());
+    }
+    match body.as_text() {
         // Control characters of a stranger must not move the cursor or colour the screen.
         Some(text) => println!("{clock} {peer}: {}", printable(text)),
         None => println!("{clock} {peer} sent something that is not text"),
