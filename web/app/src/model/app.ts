@@ -49,6 +49,7 @@ export class App {
   readonly #incoming: Message[] = [];
   #showing: ReturnType<typeof setTimeout> | undefined;
   #refreshing: Promise<void> | undefined;
+  #refreshNext: Promise<void> | undefined;
   /** Unread as it was when the chat was opened: where the line is drawn. */
   readonly unreadLine = signal(0);
 
@@ -140,12 +141,20 @@ export class App {
     }
   }
 
-  /** Asks for the list of conversations, and for what the open chat has missed; once at a time. */
+  /** Asks for the list of conversations, and for what the open chat has missed; one at a time, the last one anew. */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined;
+    const before = this.#refreshing;
+    if (before === undefined) {
+      this.#refreshing = this.#refresh().finally(() => {
+        this.#refreshing = undefined;
+      });
+      return this.#refreshing;
+    }
+    this.#refreshNext ??= before.then(() => {
+      this.#refreshNext = undefined;
+      return this.refresh();
     });
-    return this.#refreshing;
+    return this.#refreshNext;
   }
 
   async #refresh(): Promise<void> {
