@@ -34,7 +34,7 @@ from iris_frames import (
 )
 
 Target = str | dict[str, str]  # a user's name, or {"group": id}
-LOGIN_ANSWER_S, PING_S, WAITING_PING_S, PONG_S_MAX = 15.0, 120.0, 10.0, 20.0
+LOGIN_ANSWER_S, PING_S, WAITING_PING_S, PONG_S_MAX = 15.0, 10.0, 5.0, 20.0
 ANSWERS = {"HistoryEnd", "Conversations", "Sent", "Devices", "Done", "Group", "Roster"}
 ANSWERS |= {"Receipts", "Settings", "Presences"}
 LOOK_S, SENDING_LOOK_S = 0.1, 0.001  # how long to wait for the server before sending on
@@ -489,7 +489,8 @@ def main() -> None:
         case "conversations":
             for item in client.conversations():
                 peer, number = item["with"], f"#{item['last_seq']}, {item['unread']} unread"
-                print(peer if isinstance(peer, str) else peer["title"], number, item["conversation"])
+                name = peer if isinstance(peer, str) else peer["title"]
+                print(name, number, item["conversation"])
         case "group":
             print(client.create_group(options.words[0], options.words[1:]))
     client.close()

@@ -8,6 +8,8 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with, sockopt};
 
+use crate::web::Service;
+
 /// Milliseconds without accepting after descriptors or memory ran out.
 const PAUSE_MS: u64 = iris_types::limits::ACCEPT_PAUSE_MS;
 
@@ -15,14 +17,20 @@ const PAUSE_MS: u64 = iris_types::limits::ACCEPT_PAUSE_MS;
 pub(crate) struct Acceptor {
     socket: OwnedFd,
     token: u64,
+    service: Service,
     is_watched: bool,
     pause_until: Monotonic,
 }
 
 impl Acceptor {
-    pub(crate) fn new(socket: OwnedFd, token: u64, epoll: &OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(socket: OwnedFd, token: u64, service: Service, epoll: &OwnedFd) -> io::Result<Self> {
         epoll::add(epoll, &socket, EventData::new_u64(token), EventFlags::IN)?;
-        Ok(Self { socket, token, is_watched: true, pause_until: Monotonic(0) })
+        Ok(Self { socket, token, service, is_watched: true, pause_until: Monotonic(0) })
+    }
+
+    /// What its connections are for.
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
     }
 
     /// The next connection that waits, if any.

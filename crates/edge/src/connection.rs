@@ -1,21 +1,25 @@
-//! One connection of an event loop: a socket, TLS around the machine, and what is half read or half written.
+//! One connection of an event loop: a socket, a channel around what is spoken, and what is half read or half written.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use iris_cluster::ToEdge;
 use iris_protocol::DrainHint;
-use iris_types::limits::{HANDSHAKE_MS_MAX, LINGER_MS_MAX, OUTPUT_BYTES_MAX, PARTIAL_FRAME_MS_MAX};
-use iris_types::request::SessionId;
-use iris_types::{ErrorCode, Monotonic};
+use iris_types::limits::{HTTP_TURN_BYTES_MAX, LINGER_MS_MAX, PARTIAL_FRAME_MS_MAX};
+use iris_types::request::{Answer, SessionId};
+use iris_types::{ErrorCode, Monotonic, Refusal};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
+use crate::admission::AddressKey;
+use crate::channel::Channel;
 use crate::clock::Now;
-use crate::handshake::Handshake;
+use crate::dialogue::Dialogue;
 use crate::machine::EdgeMachine;
-use crate::record::{Alert, Opened, Records, record_length};
+use crate::record::{Alert, Opened};
 use crate::slab::Key;
+use crate::stage::{Interest, Stage};
+use crate::web::Service;
 use crate::workspace::Workspace;
 
 /// One connection. Idle it has no buffer.
@@ -31,48 +35,31 @@ pub(crate) struct Connection {
     /// Until when a peer that is being closed has to take what it is still owed.
     closing_until: Monotonic,
     /// What epoll watches for.
-    interest: EventFlags,
+    interest: Interest,
     /// Already in the loop's list of connections to flush.
     pub(crate) is_touched: bool,
     is_counted: bool,
 }
 
-#[allow(
-    clippy::large_enum_variant,
-    reason = "nearly every connection is open: another allocation costs more"
-)]
-enum Stage {
-    Handshake {
-        tls: Box<Handshake>,
-        until: Monotonic,
-    },
-    Open {
-        records: Records,
-        machine: EdgeMachine,
-    },
-    /// Everything is said; waits for the client to read it and close.
-    Lingering {
-        until: Monotonic,
-        is_shut: bool,
-    },
-    /// To be removed.
-    Ended,
-}
-
 impl Connection {
     /// `None` when rustls has no connection for it.
-    pub(crate) fn new(socket: OwnedFd, key: Key, work: &mut Workspace) -> Option<Self> {
-        let tls = Box::new(Handshake::new(&work.tls).ok()?);
-        work.totals.handshakes_in_flight += 1;
+    /// With a `refusal` it is told that and closed.
+    pub(crate) fn new(
+        socket: OwnedFd,
+        key: Key,
+        service: Service,
+        refusal: Option<Refusal>,
+        work: &mut Workspace,
+    ) -> Option<Self> {
         Some(Self {
             socket,
             key,
-            stage: Stage::Handshake { tls, until: work.now.monotonic.plus_millis(HANDSHAKE_MS_MAX) },
+            stage: Stage::first(service, refusal, work)?,
             unread: Vec::new(),
             unread_until: Monotonic(u64::MAX),
             unsent: Vec::new(),
             closing_until: Monotonic(u64::MAX),
-            interest: EventFlags::IN,
+            interest: Interest::READS,
             is_touched: false,
             is_counted: false,
         })
@@ -94,13 +81,15 @@ impl Connection {
     /// What epoll has to watch for from now on, if that changed: reading stops while the client does not take what
     /// it is owed.
     pub(crate) fn changed_interest(&mut self, work: &mut Workspace) -> Option<EventFlags> {
-        let mut wanted = EventFlags::empty();
-        wanted.set(EventFlags::OUT, !self.unsent.is_empty());
-        wanted.set(EventFlags::IN, self.output_bytes() <= OUTPUT_BYTES_MAX);
+        let (may_read, has_part) = match &self.stage {
+            Stage::Open { dialogue, .. } => (dialogue.may_read(self.unsent.len()), dialogue.has_part()),
+            _ => (true, false),
+        };
+        let wanted = Interest { reads: may_read, writes: has_part || !self.unsent.is_empty() };
         let before = std::mem::replace(&mut self.interest, wanted);
-        work.totals.reading_paused += u64::from(!wanted.contains(EventFlags::IN));
-        work.totals.reading_paused -= u64::from(!before.contains(EventFlags::IN));
-        (wanted != before).then_some(wanted)
+        work.totals.reading_paused += u64::from(!wanted.reads);
+        work.totals.reading_paused -= u64::from(!before.reads);
+        (wanted != before).then_some(wanted.into())
     }
 
     /// Reads once and handles every whole record of it.
@@ -120,19 +109,25 @@ impl Connection {
 
     /// The socket broke down: what is still to be read is read, unless nobody would take it.
     pub(crate) fn read_or_end(&mut self, work: &mut Workspace) {
-        if self.interest.contains(EventFlags::IN) { self.read(work) } else { self.end(work) }
+        if self.interest.reads { self.read(work) } else { self.end(work) }
     }
 
     /// A message of the core for this connection.
-    pub(crate) fn handle(&mut self, message: ToEdge) {
-        if let Some(machine) = self.machine() {
-            machine.handle(message);
+    pub(crate) fn handle(&mut self, message: ToEdge, work: &Workspace) {
+        let Stage::Open { dialogue, .. } = &mut self.stage else { return };
+        let Some(machine) = dialogue.machine() else { return };
+        if let ToEdge::Answer { answer: Answer::Refused { refusal, .. }, .. } = &message
+            && let Some(user) = machine.logging_in()
+        {
+            let from = AddressKey::of_peer(self.socket.as_fd());
+            work.admission.refused(user, refusal.code, from, work.now.monotonic);
         }
+        machine.handle(message);
     }
 
     pub(crate) fn machine(&mut self) -> Option<&mut EdgeMachine> {
         match &mut self.stage {
-            Stage::Open { machine, .. } => Some(machine),
+            Stage::Open { dialogue, .. } => dialogue.machine(),
             _ => None,
         }
     }
@@ -157,9 +152,9 @@ impl Connection {
     pub(crate) fn deadline(&self) -> Monotonic {
         match &self.stage {
             Stage::Handshake { until, .. } | Stage::Lingering { until, .. } => *until,
-            Stage::Open { machine, .. } => {
-                let machine = machine.deadline().unwrap_or(Monotonic(u64::MAX));
-                machine.min(self.unread_until).min(self.closing_until)
+            Stage::Open { dialogue, .. } => {
+                let dialogue = dialogue.deadline().unwrap_or(Monotonic(u64::MAX));
+                dialogue.min(self.unread_until).min(self.closing_until)
             }
             Stage::Ended => Monotonic(u64::MAX),
         }
@@ -167,10 +162,10 @@ impl Connection {
 
     pub(crate) fn handle_deadline(&mut self, work: &mut Workspace) {
         match &mut self.stage {
-            Stage::Open { machine, .. } if work.now.monotonic < self.closing_until => {
-                machine.handle_deadline(work.now);
+            Stage::Open { dialogue, .. } if work.now.monotonic < self.closing_until => {
+                dialogue.handle_deadline(work.now);
                 if work.now.monotonic >= self.unread_until {
-                    machine.close(ErrorCode::TimedOut);
+                    dialogue.close(ErrorCode::TimedOut);
                 }
             }
             _ => self.end(work),
@@ -180,7 +175,7 @@ impl Connection {
     /// Asks the client to come back later; one that is not even connected yet is turned away.
     pub(crate) fn drain(&mut self, hint: DrainHint, work: &mut Workspace) {
         match &mut self.stage {
-            Stage::Open { machine, .. } => machine.drain(hint),
+            Stage::Open { dialogue, .. } => dialogue.drain(hint),
             Stage::Handshake { .. } => self.end(work),
             _ => {}
         }
@@ -189,7 +184,7 @@ impl Connection {
     /// Tells the client why and closes; one without a session is just closed.
     pub(crate) fn close_with(&mut self, code: ErrorCode, work: &mut Workspace) {
         match &mut self.stage {
-            Stage::Open { machine, .. } => machine.close(code),
+            Stage::Open { dialogue, .. } => dialogue.close(code),
             Stage::Handshake { .. } => self.end(work),
             _ => {}
         }
@@ -200,21 +195,13 @@ impl Connection {
         self.change_stage(Stage::Ended, work);
     }
 
-    /// The machine has nothing to wait for once it is closing; behind a peer that reads nothing its last word would
+    /// What is spoken has nothing to wait for once it is ending; behind a peer that reads nothing its last word would
     /// wait for ever.
     fn limit_closing(&mut self, now: Now) {
-        let is_closing = self.machine().is_some_and(|machine| machine.is_closing());
-        if is_closing && self.closing_until == Monotonic(u64::MAX) {
+        let is_ending = matches!(&self.stage, Stage::Open { dialogue, .. } if dialogue.is_ending());
+        if is_ending && self.closing_until == Monotonic(u64::MAX) {
             self.closing_until = now.monotonic.plus_millis(LINGER_MS_MAX);
         }
-    }
-
-    fn output_bytes(&self) -> usize {
-        let pending = match &self.stage {
-            Stage::Open { machine, .. } => machine.pending_output_bytes(),
-            _ => 0,
-        };
-        pending + self.unsent.len()
     }
 
     /// Puts the unread beginning of a record and what the socket has into `input`. 0: the client is gone.
@@ -232,7 +219,7 @@ impl Connection {
     fn take(&mut self, input: &mut [u8], length: usize, work: &mut Workspace) {
         let input = input.get_mut(..length).unwrap_or_default();
         let shaken = self.shake_hands(input, work);
-        match self.open_records(input.get_mut(shaken..).unwrap_or_default(), work) {
+        match self.open_all(input.get_mut(shaken..).unwrap_or_default(), work) {
             Ok(opened) => {
                 self.keep_unread(input.get(shaken + opened..).unwrap_or_default(), length, work.now)
             }
@@ -251,7 +238,7 @@ impl Connection {
         match result {
             Ok(progress) => {
                 if progress.is_done {
-                    self.begin_session(work);
+                    self.begin_dialogue(work);
                 }
                 progress.consumed
             }
@@ -262,35 +249,48 @@ impl Connection {
         }
     }
 
-    fn begin_session(&mut self, work: &mut Workspace) {
-        let Stage::Handshake { tls, .. } = std::mem::replace(&mut self.stage, Stage::Ended) else { return };
+    fn begin_dialogue(&mut self, work: &mut Workspace) {
+        let Stage::Handshake { tls, site, refusal, .. } = std::mem::replace(&mut self.stage, Stage::Ended)
+        else {
+            return;
+        };
         work.totals.handshakes_in_flight -= 1;
         let Ok(records) = tls.into_records(&mut work.ciphers) else {
             work.totals.handshakes_failed += 1;
             return;
         };
         work.totals.handshakes_done += 1;
-        let Key { slot, generation } = self.key;
-        let session = SessionId { event_loop: work.event_loop, slot, generation };
-        let machine = EdgeMachine::new(&work.protocol, session, work.now);
-        self.stage = Stage::Open { records, machine };
+        let mut dialogue = match site {
+            Some(site) => Dialogue::http(site, work),
+            None => Dialogue::frames(self.session(work), work),
+        };
+        if let Some(refusal) = refusal {
+            dialogue.close(refusal);
+        }
+        self.stage = Stage::Open { channel: Channel::Tls(records), dialogue };
     }
 
-    /// Opens every whole record of `input`; returns the bytes that are done with.
-    fn open_records(&mut self, input: &mut [u8], work: &mut Workspace) -> Result<usize, Alert> {
+    fn session(&self, work: &Workspace) -> SessionId {
+        let Key { slot, generation } = self.key;
+        SessionId { event_loop: work.event_loop, slot, generation }
+    }
+
+    /// Opens what is whole of `input`; returns the bytes that are done with.
+    fn open_all(&mut self, input: &mut [u8], work: &mut Workspace) -> Result<usize, Alert> {
         let mut consumed = 0;
         loop {
-            let Stage::Open { records, machine } = &mut self.stage else { return Ok(consumed) };
+            let Stage::Open { channel, dialogue } = &mut self.stage else { return Ok(consumed) };
             let rest = input.get_mut(consumed..).unwrap_or_default();
-            if machine.is_closing() {
+            if dialogue.is_closing() {
                 return Ok(consumed + rest.len());
             }
-            let Some(length) = record_length(rest)? else { return Ok(consumed) };
-            let record = rest.get_mut(..length).unwrap_or_default();
-            match records.open(record, &mut work.ciphers)? {
+            let Some((length, opened)) = channel.open(rest, &mut work.ciphers)? else { return Ok(consumed) };
+            match opened {
                 Opened::Data(plaintext) => {
                     work.totals.records_received += 1;
-                    machine.receive(plaintext, work.now, &*work.check, &mut work.gathered);
+                    if let Some(http) = dialogue.receive(plaintext, self.socket.as_fd(), work) {
+                        self.upgrade(plaintext.get_mut(http..).unwrap_or_default(), work);
+                    }
                 }
                 Opened::Nothing => {}
                 Opened::Closed => {
@@ -300,6 +300,16 @@ impl Connection {
                 }
             }
             consumed += length;
+        }
+    }
+
+    /// Answers the request for a WebSocket, and takes what came right behind it.
+    fn upgrade(&mut self, behind: &mut [u8], work: &mut Workspace) {
+        self.transmit(work);
+        let session = self.session(work);
+        if let Stage::Open { dialogue, .. } = &mut self.stage {
+            dialogue.upgrade(session, self.socket.as_fd(), work);
+            dialogue.receive(behind, self.socket.as_fd(), work);
         }
     }
 
@@ -318,24 +328,32 @@ impl Connection {
         self.unread.extend_from_slice(rest);
     }
 
-    /// Seals what the machine has to say and writes it; closes behind a last word.
+    /// Writes what is to be said; of files as much as the socket takes, up to a bound.
     fn transmit(&mut self, work: &mut Workspace) {
-        let Stage::Open { records, machine } = &mut self.stage else { return };
-        if machine.is_ready() && !self.is_counted {
+        let end = work.totals.bytes_sent + HTTP_TURN_BYTES_MAX as u64;
+        loop {
+            self.transmit_once(work);
+            let has_part = matches!(&self.stage, Stage::Open { dialogue, .. } if dialogue.has_part());
+            if !has_part || !self.unsent.is_empty() || work.totals.bytes_sent >= end {
+                return;
+            }
+        }
+    }
+
+    /// Seals what is to be said and writes it; closes behind a last word.
+    fn transmit_once(&mut self, work: &mut Workspace) {
+        let Stage::Open { channel, dialogue } = &mut self.stage else { return };
+        if !self.is_counted && dialogue.machine().is_some_and(|machine| machine.is_ready()) {
             self.is_counted = true;
             work.totals.sessions += 1;
         }
-        let is_closing = machine.is_closing();
         let mut plaintext = std::mem::take(&mut work.plaintext);
         plaintext.clear();
-        machine.transmit(&mut plaintext);
+        dialogue.transmit(work, &mut plaintext);
+        let is_ending = dialogue.is_ending();
         let mut output = std::mem::take(&mut work.output);
         output.clear();
-        let sealed = if plaintext.is_empty() {
-            Ok(0)
-        } else {
-            records.seal(&plaintext, &mut work.ciphers, &mut output)
-        };
+        let sealed = channel.seal(&plaintext, &mut work.ciphers, &mut output);
         work.totals.records_sent += *sealed.as_ref().unwrap_or(&0);
         if !output.is_empty() {
             self.write(&output, work);
@@ -343,7 +361,7 @@ impl Connection {
         work.plaintext = plaintext;
         work.output = output;
         match sealed {
-            Ok(_) if is_closing => self.close(Alert::CloseNotify, work),
+            Ok(_) if is_ending => self.close(Alert::CloseNotify, work),
             Ok(_) => {}
             Err(_) => self.end(work),
         }
@@ -356,9 +374,9 @@ impl Connection {
 
     /// Says a last alert and waits for the client to go.
     fn close(&mut self, alert: Alert, work: &mut Workspace) {
-        let Stage::Open { records, .. } = &mut self.stage else { return };
+        let Stage::Open { channel, .. } = &mut self.stage else { return };
         let mut output = Vec::new();
-        if records.seal_alert(alert, &mut work.ciphers, &mut output).is_ok() {
+        if channel.seal_alert(alert, &mut work.ciphers, &mut output).is_ok() {
             self.write(&output, work);
         }
         self.linger(work);
@@ -378,15 +396,17 @@ impl Connection {
                 work.totals.handshakes_in_flight -= 1;
                 work.totals.handshakes_failed += 1;
             }
-            Stage::Open { mut machine, .. } => work.gathered.to_core.extend(machine.detach()),
+            Stage::Open { mut dialogue, .. } => {
+                work.gathered.to_core.extend(dialogue.machine().and_then(EdgeMachine::detach));
+            }
             Stage::Lingering { .. } | Stage::Ended => {}
         }
         if std::mem::take(&mut self.is_counted) {
             work.totals.sessions -= 1;
         }
         if self.has_ended() {
-            work.totals.reading_paused -= u64::from(!self.interest.contains(EventFlags::IN));
-            self.interest = EventFlags::IN;
+            work.totals.reading_paused -= u64::from(!self.interest.reads);
+            self.interest = Interest::READS;
         }
         self.unread = Vec::new();
     }
@@ -425,5 +445,16 @@ impl Connection {
                 output.len()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_browsers_need_makes_no_other_connection_larger() {
+        // 704 for keys, 328 for the machine.
+        assert!(size_of::<Connection>() <= 1_120, "{} bytes", size_of::<Connection>());
     }
 }

@@ -30,6 +30,10 @@ pub struct Statistics {
     /// Requests and logins handed to the core, and those it had no room for.
     pub submitted: u64,
     pub refused_busy: u64,
+    /// Connections refused or dropped because their address has too many.
+    pub rate_limited: u64,
+    /// WebSockets opened.
+    pub websockets: u64,
     pub turns: u64,
     /// CPU time of each event loop's thread, in microseconds, as of about a second ago.
     pub event_loop_cpu_us: Vec<u64>,
@@ -71,7 +75,7 @@ macro_rules! summed {
 
 summed! {
     connections, handshakes_in_flight, sessions, reading_paused, accepted, handshakes_done, handshakes_failed, bytes_received,
-    bytes_sent, records_received, records_sent, writes, submitted, refused_busy, turns
+    bytes_sent, records_received, records_sent, writes, submitted, refused_busy, rate_limited, websockets, turns
 }
 
 impl Counters {

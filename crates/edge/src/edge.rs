@@ -10,6 +10,7 @@ use iris_cluster::CoreLink;
 use iris_protocol::DrainHint;
 use iris_protocol::server::ServerConfig;
 
+use crate::admission::{Admission, AdmissionLimits};
 use crate::clock::Clock;
 use crate::control::{Control, DrainOrder};
 use crate::event_loop::EventLoop;
@@ -17,6 +18,7 @@ use crate::inbox::EdgeInbox;
 use crate::listener;
 use crate::machine::TokenCheck;
 use crate::tls::TlsConfig;
+use crate::web::{Entrance, Service, WebListener};
 
 pub use crate::control::Statistics;
 
@@ -24,6 +26,8 @@ pub use crate::control::Statistics;
 pub struct EdgeConfig {
     /// Port 0: a free one, see [`Edge::local_address`].
     pub address: SocketAddr,
+    /// Where browsers connect, if anywhere.
+    pub web: Vec<WebListener>,
     /// One event loop is started for each: [`EdgeInbox::for_loops`]. The core has the same ones.
     pub inboxes: Vec<Arc<EdgeInbox>>,
     pub tls: TlsConfig,
@@ -31,6 +35,8 @@ pub struct EdgeConfig {
     /// Versions offered and bounds.
     pub protocol: Arc<ServerConfig>,
     pub clock: Arc<dyn Clock>,
+    /// Who may come in how often.
+    pub admission: AdmissionLimits,
     /// Connections that may be open at once, each with a descriptor. Further ones wait to be accepted. Every loop
     /// has the same part of them, since the kernel deals connections out evenly.
     pub connections_max: usize,
@@ -48,6 +54,7 @@ pub enum StartError {
 /// A running edge. Dropping it stops it.
 pub struct Edge {
     local_address: SocketAddr,
+    web_addresses: Vec<SocketAddr>,
     inboxes: Vec<Arc<EdgeInbox>>,
     control: Arc<Control>,
     threads: Vec<JoinHandle<io::Result<()>>>,
@@ -59,18 +66,33 @@ impl Edge {
     /// # Errors
     /// [`StartError`] when the address is taken or not ours, or descriptors or threads have run out.
     pub fn start(config: EdgeConfig, core: Arc<dyn CoreLink>) -> Result<Self, StartError> {
-        let listeners = listener::listen(config.address, config.inboxes.len())
-            .map_err(|source| StartError::Listen { address: config.address, source })?;
+        let event_loops = config.inboxes.len();
+        let refused = |address| move |source| StartError::Listen { address, source };
+        let listeners = listener::listen(config.address, event_loops).map_err(refused(config.address))?;
         let local_address = listeners.address;
-        let control = Arc::new(Control::new(config.inboxes.len()));
+        let mut entrances = vec![Entrance { sockets: listeners.sockets, service: Service::Frames }];
+        let mut web_addresses = Vec::new();
+        for web in &config.web {
+            let (address, more) = web.listen(event_loops).map_err(refused(web.place.address()))?;
+            web_addresses.push(address);
+            entrances.extend(more);
+        }
+        let control = Arc::new(Control::new(event_loops));
+        let admission = Arc::new(Admission::new(config.admission));
         let mut edge = Self {
             local_address,
+            web_addresses,
             inboxes: config.inboxes.clone(),
             control: Arc::clone(&control),
             threads: Vec::new(),
         };
-        for (number, socket) in listeners.sockets.into_iter().enumerate() {
-            let event_loop = EventLoop::new(number, socket, &config, Arc::clone(&core), Arc::clone(&control))
+        for number in 0..event_loops {
+            let doors = entrances
+                .iter_mut()
+                .filter_map(|entrance| Some((entrance.sockets.pop()?, entrance.service.clone())));
+            let (core, control, admission) =
+                (Arc::clone(&core), Arc::clone(&control), Arc::clone(&admission));
+            let event_loop = EventLoop::new(number, doors.collect(), &config, core, control, admission)
                 .map_err(StartError::EventLoop)?;
             edge.threads.push(spawn(number, event_loop).map_err(StartError::EventLoop)?);
         }
@@ -80,6 +102,12 @@ impl Edge {
     #[must_use]
     pub fn local_address(&self) -> SocketAddr {
         self.local_address
+    }
+
+    /// Of [`EdgeConfig::web`], in its order.
+    #[must_use]
+    pub fn web_addresses(&self) -> &[SocketAddr] {
+        &self.web_addresses
     }
 
     #[must_use]

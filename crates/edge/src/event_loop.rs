@@ -1,7 +1,7 @@
 //! One event loop: sockets, inbox, deadlines, and the turns that serve them.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use iris_cluster::{CoreLink, ToCore, ToEdge};
@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::acceptor::Acceptor;
+use crate::admission::{AddressKey, Admission, Verdict};
 use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::control::Control;
@@ -23,6 +24,7 @@ use crate::newcomers::Newcomers;
 use crate::pace::Turn;
 use crate::slab::{Key, Slab};
 use crate::sweep::Sweep;
+use crate::web::Service;
 use crate::workspace::Workspace;
 
 /// Descriptors that one turn serves.
@@ -32,16 +34,15 @@ const ACCEPTS_PER_TURN: usize = 64;
 /// Milliseconds until what the core had no room for is offered again.
 const OFFER_AGAIN_MS: u64 = iris_types::limits::OFFER_AGAIN_MS;
 
-/// Generation 0 is no connection's.
-const LISTENER: u64 = 0;
-const INBOX: u64 = 1;
+/// Generation 0 is no connection's. From 1 on: listeners.
+const INBOX: u64 = 0;
 
 /// One loop and everything it owns. Runs on its own thread.
 pub(crate) struct EventLoop {
     number: usize,
     epoll: OwnedFd,
-    /// `None` once draining.
-    acceptor: Option<Acceptor>,
+    /// Empty once draining.
+    acceptors: Vec<Acceptor>,
     connections_max: usize,
     inbox: Arc<EdgeInbox>,
     core: Arc<dyn CoreLink>,
@@ -61,20 +62,26 @@ pub(crate) struct EventLoop {
 impl EventLoop {
     pub(crate) fn new(
         number: usize,
-        listener: OwnedFd,
+        doors: Vec<(OwnedFd, Service)>,
         config: &EdgeConfig,
         core: Arc<dyn CoreLink>,
         control: Arc<Control>,
+        admission: Arc<Admission>,
     ) -> io::Result<Self> {
         let too_many =
             || io::Error::new(io::ErrorKind::InvalidInput, "more event loops than can be numbered");
         let inbox = Arc::clone(config.inboxes.get(number).ok_or_else(too_many)?);
-        let work = Workspace::new(u16::try_from(number).map_err(|_| too_many())?, config);
+        let number_in_sessions = u16::try_from(number).map_err(|_| too_many())?;
+        let work = Workspace::new(number_in_sessions, config, admission);
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, inbox.descriptor(), EventData::new_u64(INBOX), EventFlags::IN)?;
+        let acceptors = (INBOX + 1..)
+            .zip(doors)
+            .map(|(token, (socket, service))| Acceptor::new(socket, token, service, &epoll))
+            .collect::<io::Result<_>>()?;
         Ok(Self {
             number,
-            acceptor: Some(Acceptor::new(listener, LISTENER, &epoll)?),
+            acceptors,
             connections_max: (config.connections_max / config.inboxes.len()).max(1),
             epoll,
             inbox,
@@ -126,7 +133,7 @@ impl EventLoop {
     fn sleep_ms(&self) -> Option<u64> {
         let now = self.work.now.monotonic;
         let sweep = (self.slab.len() > 0).then(|| self.sweep.next());
-        let accept = self.acceptor.as_ref().and_then(|acceptor| acceptor.resume_at(now));
+        let accept = self.acceptors.iter().filter_map(|acceptor| acceptor.resume_at(now)).min();
         let offer = (!self.work.gathered.to_core.is_empty()).then(|| now.plus_millis(OFFER_AGAIN_MS));
         let until = [sweep, accept, offer, self.close_at].into_iter().flatten().min()?;
         Some(until.millis_since(now))
@@ -144,15 +151,15 @@ impl EventLoop {
         self.submit();
         self.take_inbox();
         self.flush()?;
-        self.watch_listener()?;
+        self.watch_listeners()?;
         self.publish();
         Ok(())
     }
 
     fn handle_event(&mut self, event: Event) {
         match event.data.u64() {
-            LISTENER => self.accept(),
             INBOX => self.inbox.silence(),
+            token if Key::from_u64(token).generation == 0 => self.accept((token - INBOX - 1) as usize),
             data => self.handle_socket(Key::from_u64(data), event.flags),
         }
     }
@@ -167,28 +174,43 @@ impl EventLoop {
         self.touch(key);
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self, door: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
             if !self.has_room() {
                 return;
             }
             let now = self.work.now.monotonic;
-            let Some(socket) = self.acceptor.as_mut().and_then(|acceptor| acceptor.accept(now)) else {
-                return;
-            };
+            let Some(acceptor) = self.acceptors.get_mut(door) else { return };
+            let Some(socket) = acceptor.accept(now) else { return };
+            let service = acceptor.service().clone();
             self.work.totals.accepted += 1;
+            let refusal = match self.admit(&socket, &service) {
+                Verdict::Admitted => None,
+                Verdict::Refused(refusal) => Some(refusal),
+                Verdict::Dropped => continue,
+            };
             self.make_room();
             let (epoll, work) = (&self.epoll, &mut self.work);
             let key = self.slab.insert(|key| {
                 let token = EventData::new_u64(key.to_u64());
                 // Without room in epoll the socket is closed at once: the client tries again.
                 epoll::add(epoll, &socket, token, EventFlags::IN).ok()?;
-                Connection::new(socket, key, work)
+                Connection::new(socket, key, service, refusal, work)
             });
             if let Some(key) = key {
                 self.newcomers.add(key, now, &mut self.slab);
             }
         }
+    }
+
+    fn admit(&mut self, socket: &OwnedFd, service: &Service) -> Verdict {
+        let (from, now) = (AddressKey::of_peer(socket.as_fd()), self.work.now.monotonic);
+        let verdict = match service {
+            Service::Frames => self.work.admission.connect(from, now),
+            Service::Https(_) | Service::LoopbackHttp(_) => self.work.admission.visit(from, now),
+        };
+        self.work.totals.rate_limited += u64::from(verdict != Verdict::Admitted);
+        verdict
     }
 
     /// Whether one more connection may come: it leaves a descriptor to others, and a place for its handshake is free
@@ -215,12 +237,9 @@ impl EventLoop {
         }
     }
 
-    fn watch_listener(&mut self) -> io::Result<()> {
+    fn watch_listeners(&mut self) -> io::Result<()> {
         let (has_room, now) = (self.has_room(), self.work.now.monotonic);
-        match &mut self.acceptor {
-            Some(acceptor) => acceptor.watch(has_room, now, &self.epoll),
-            None => Ok(()),
-        }
+        self.acceptors.iter_mut().try_for_each(|acceptor| acceptor.watch(has_room, now, &self.epoll))
     }
 
     fn meet_deadlines(&mut self) {
@@ -244,12 +263,12 @@ impl EventLoop {
     }
 
     fn follow_orders(&mut self) {
-        if self.acceptor.is_none() {
+        if self.acceptors.is_empty() {
             return;
         }
         if let Some(order) = self.control.drain_order() {
-            // Closing the listener turns away who waits in its queue; another server may take the port.
-            self.acceptor = None;
+            // Closing a listener turns away who waits in its queue; another server may take the port.
+            self.acceptors.clear();
             self.close_at = Some(self.work.now.monotonic.plus_millis(order.grace_ms));
             self.for_each(|connection, work| connection.drain(order.hint, work));
         }
@@ -303,7 +322,7 @@ impl EventLoop {
         for item in items.drain(..) {
             let key = key_of(addressee(&item));
             if let Some(connection) = self.slab.at(key) {
-                connection.handle(item);
+                connection.handle(item, &self.work);
                 self.touch(key);
             }
         }
@@ -343,7 +362,7 @@ impl EventLoop {
         if let Some(counters) = self.control.counters(self.number) {
             counters.publish(&self.work.totals);
         }
-        if self.slab.len() == 0 && (!was_empty || self.acceptor.is_none()) {
+        if self.slab.len() == 0 && (!was_empty || self.acceptors.is_empty()) {
             self.control.announce_empty();
         }
     }

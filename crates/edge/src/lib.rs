@@ -8,12 +8,17 @@
 //! - [`EdgeMachine`]: one connection without its transport, as the simulator drives it.
 //! - [`token`]: minting and checking tokens.
 //! - [`TlsConfig`]: certificate and key.
+//! - [`AdmissionLimits`]: who may come in how often.
+//! - [`WebListener`]: where browsers get the web client and open WebSockets.
 
 mod acceptor;
+mod admission;
+mod channel;
 mod ciphers;
 pub mod clock;
 mod connection;
 mod control;
+mod dialogue;
 pub mod edge;
 mod event_loop;
 mod handshake;
@@ -22,17 +27,22 @@ mod listener;
 pub mod machine;
 mod newcomers;
 mod pace;
+mod rates;
 mod record;
 mod slab;
+mod stage;
 mod sweep;
 pub mod tls;
 pub mod token;
+pub mod web;
 mod workspace;
 
+pub use admission::AdmissionLimits;
 pub use clock::{Clock, Now, SystemClock};
 pub use edge::{Edge, EdgeConfig, StartError, Statistics};
 pub use inbox::EdgeInbox;
 pub use iris_cluster::{CoreLink, EdgeLink};
-pub use machine::{EdgeMachine, Gathered, TokenCheck};
+pub use machine::{Checked, EdgeMachine, Gathered, TokenCheck};
 pub use tls::{TlsConfig, TlsMaterialError};
 pub use token::TokenSecret;
+pub use web::{WebListener, WebPlace};

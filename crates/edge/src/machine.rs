@@ -16,7 +16,9 @@ use iris_types::{DeviceId, ErrorCode, Monotonic, Refusal, Timestamp, UserId};
 use crate::clock::Now;
 
 /// Says whom a token names, or why it is refused: [`crate::token::verify`] with a secret.
-pub type TokenCheck = dyn Fn(&[u8], Timestamp) -> Result<(UserId, TokenFacts), ErrorCode> + Send + Sync;
+pub type TokenCheck = dyn Fn(&[u8], Timestamp) -> Checked<ErrorCode> + Send + Sync;
+/// Whom a token names, or why it is refused.
+pub type Checked<E> = Result<(UserId, TokenFacts), E>;
 
 /// What the connections of one loop turn want from the core.
 #[derive(Debug, Default)]
@@ -58,8 +60,15 @@ impl EdgeMachine {
         self.session
     }
 
-    /// Takes bytes from the client; what they ask of the core is appended to `gathered`.
-    pub fn receive(&mut self, bytes: &[u8], now: Now, check: &TokenCheck, gathered: &mut Gathered) {
+    /// Takes bytes from the client; what they ask of the core is appended to `gathered`. `check` says whom a token
+    /// names, or why the login is refused.
+    pub fn receive<E: Into<Refusal>>(
+        &mut self,
+        bytes: &[u8],
+        now: Now,
+        check: &dyn Fn(&[u8], Timestamp) -> Checked<E>,
+        gathered: &mut Gathered,
+    ) {
         let Gathered { to_core, events } = gathered;
         self.connection.receive(bytes, now.monotonic, events);
         for event in events.drain(..) {
@@ -103,9 +112,9 @@ impl EdgeMachine {
         }
     }
 
-    /// Closes with this code once it is told to the client.
-    pub fn close(&mut self, code: ErrorCode) {
-        self.connection.close(code);
+    /// Closes once this is told to the client.
+    pub fn close(&mut self, why: impl Into<Refusal>) {
+        self.connection.close(why);
     }
 
     /// Asks the client to come back later.
@@ -151,18 +160,29 @@ impl EdgeMachine {
         self.connection.is_ready()
     }
 
+    /// Whose login the core has not answered yet.
+    #[must_use]
+    pub fn logging_in(&self) -> Option<&UserId> {
+        self.tenant.as_ref().filter(|tenant| !tenant.is_attached).map(|tenant| &tenant.user)
+    }
+
     /// Ends the session; what the core has to hear, once, if it knows of the session.
     pub fn detach(&mut self) -> Option<ToCore> {
         let Tenant { user, .. } = self.tenant.take()?;
         Some(ToCore::Detach { session: self.session, user })
     }
 
-    fn handle_event(&mut self, event: ServerEvent, now: Now, check: &TokenCheck) -> Option<ToCore> {
+    fn handle_event<E: Into<Refusal>>(
+        &mut self,
+        event: ServerEvent,
+        now: Now,
+        check: &dyn Fn(&[u8], Timestamp) -> Checked<E>,
+    ) -> Option<ToCore> {
         match event {
             ServerEvent::Authenticate { token, device, nonce, at } => match check(&token, now.wall) {
                 Ok((user, facts)) => Some(self.attach(Login { user, device, token: facts, nonce, at }, now)),
-                Err(code) => {
-                    self.connection.refuse_login(code.into(), now.wall);
+                Err(refusal) => {
+                    self.connection.refuse_login(refusal.into(), now.wall);
                     None
                 }
             },

@@ -9,7 +9,8 @@ use iris_types::{Body, BodyKind, ConversationId, MessageId, Offset, Presence, Pr
 use super::*;
 
 const START: Now = Now { wall: Timestamp(1_800_000_000_000), monotonic: Monotonic(5_000) };
-const TOKEN_MS: u64 = 60_000;
+/// Less than the silence after which a connection is closed.
+const TOKEN_MS: u64 = 20_000;
 /// Entries in the inbox at login.
 const LAST: u64 = 1;
 
@@ -17,7 +18,7 @@ fn after(millis: u64) -> Now {
     Now { wall: START.wall.plus_millis(millis), monotonic: START.monotonic.plus_millis(millis) }
 }
 
-/// "good" is Alice's, valid for a minute; everything else is bad.
+/// "good" is Alice's, valid for [`TOKEN_MS`]; everything else is bad.
 fn check(token: &[u8], now: Timestamp) -> Result<(UserId, TokenFacts), ErrorCode> {
     if token != b"good" {
         return Err(ErrorCode::BadToken);

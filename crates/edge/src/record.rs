@@ -51,7 +51,7 @@ pub(crate) enum Alert {
 /// What a record held.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Opened<'a> {
-    Data(&'a [u8]),
+    Data(&'a mut [u8]),
     /// Nothing for the application: a key update.
     Nothing,
     /// The peer says nothing more: a close or another alert.
@@ -226,9 +226,9 @@ pub(crate) fn record_length(input: &[u8]) -> Result<Option<usize>, Alert> {
 }
 
 /// The content type is the last byte that is not zero (section 5.4).
-fn without_padding(plaintext: &[u8]) -> Result<(u8, &[u8]), Alert> {
+fn without_padding(plaintext: &mut [u8]) -> Result<(u8, &mut [u8]), Alert> {
     let end = plaintext.iter().rposition(|byte| *byte != 0).ok_or(Alert::UnexpectedMessage)?;
-    let (content, rest) = plaintext.split_at(end);
+    let (content, rest) = plaintext.split_at_mut(end);
     if content.len() > PLAINTEXT_BYTES_MAX {
         return Err(Alert::RecordOverflow);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use iris_protocol::server::ServerConfig;
 
+use crate::admission::Admission;
 use crate::ciphers::Ciphers;
 use crate::clock::Now;
 use crate::control::Statistics;
@@ -21,10 +22,13 @@ pub(crate) struct Workspace {
     pub(crate) tls: TlsConfig,
     pub(crate) protocol: Arc<ServerConfig>,
     pub(crate) check: Arc<TokenCheck>,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) ciphers: Ciphers,
     pub(crate) gathered: Gathered,
     /// Ciphertext that was read.
     pub(crate) input: Vec<u8>,
+    /// Frames that go into a WebSocket's messages.
+    pub(crate) frames: Vec<u8>,
     /// Plaintext to be sealed.
     pub(crate) plaintext: Vec<u8>,
     /// Ciphertext to be written.
@@ -34,16 +38,18 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    pub(crate) fn new(event_loop: u16, config: &EdgeConfig) -> Self {
+    pub(crate) fn new(event_loop: u16, config: &EdgeConfig, admission: Arc<Admission>) -> Self {
         Self {
             now: config.clock.now(),
             event_loop,
             tls: config.tls.clone(),
             protocol: Arc::clone(&config.protocol),
             check: Arc::clone(&config.token_check),
+            admission,
             ciphers: Ciphers::new(),
             gathered: Gathered::default(),
             input: vec![0; INPUT_BYTES],
+            frames: Vec::new(),
             plaintext: Vec::new(),
             output: Vec::new(),
             totals: Statistics::default(),

@@ -16,7 +16,7 @@ use iris_types::limits::{
 };
 use rustls::crypto::aws_lc_rs::default_provider;
 
-use support::client::{TlsClient, connect, read_to_close, tls_config};
+use support::client::{Stream as _, TlsClient, connect, read_to_close, tls_config};
 use support::{Client, World};
 
 const ALERT: u8 = 21;

@@ -11,14 +11,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use iris_cluster::{CoreLink, ToCore};
 use iris_protocol::Versions;
 use iris_protocol::client::ClientEvent;
-use iris_protocol::server::ServerConfig;
 
-use support::client::{TlsClient, tls_config};
+use support::client::{Stream, TlsClient, tls_config};
+use support::web::{DOORS, WebStream};
 use support::{Client, FakeCore, World};
 
 /// Bytes of an idle session on the heap of the edge: connection, keys, machine, names. The kernel's 5,000 and the
 /// core's state come on top; all of it has to stay under 10,000.
 const IDLE_SESSION_BYTES_MAX: i64 = 1_800;
+/// What a WebSocket adds: its reader, and no buffer.
+const WEBSOCKET_BYTES_MAX: i64 = 200;
 const SESSIONS: usize = 200;
 
 /// Counts what is allocated on the event loop's thread.
@@ -69,14 +71,11 @@ impl CoreLink for CountedCore {
     }
 }
 
-#[test]
-fn an_idle_session_is_small() {
-    let world = World::behind(1, ServerConfig::default(), |core| Arc::new(CountedCore(core)));
-    let config = tls_config(&world, rustls::crypto::aws_lc_rs::default_provider());
+/// Bytes of one of [`SESSIONS`] idle sessions over streams that `open` opens.
+fn idle_session_bytes<S: Stream>(world: &World, open: impl Fn() -> S) -> i64 {
     let login = |number: usize| {
-        let stream = TlsClient::with(&world, config.clone());
         let user = format!("user-{number:06}");
-        let mut client = Client::over(stream, &world.token(&user, 3_600), Versions::ALL);
+        let mut client = Client::over(open(), &world.token(&user, 3_600), Versions::ALL);
         client.wait_until_ready();
         client.sync_to_the_end(iris_types::Offset::ZERO);
         client.send(1, "nobody", &[7; 200]);
@@ -96,8 +95,21 @@ fn an_idle_session_is_small() {
     let mut clients: Vec<_> = (0..20).map(login).collect();
     let before = idle_bytes();
     clients.extend((20..20 + SESSIONS).map(login));
-    let each = (idle_bytes() - before) / SESSIONS as i64;
-    println!("{each} bytes per idle session");
-    assert!(each > 200, "{each} bytes: the counting is broken");
-    assert!(each <= IDLE_SESSION_BYTES_MAX, "{each} bytes per idle session");
+    (idle_bytes() - before) / SESSIONS as i64
+}
+
+/// One test, because there is one counter.
+#[test]
+fn an_idle_session_is_small() {
+    let world = World::web_behind(|core| Arc::new(CountedCore(core)));
+    let config = tls_config(&world, rustls::crypto::aws_lc_rs::default_provider());
+    let native = idle_session_bytes(&world, || TlsClient::with(&world, config.clone()));
+    let [https, http] = DOORS.map(|door| idle_session_bytes(&world, || WebStream::open(&world, door)));
+    println!("bytes per idle session: {native} over TLS, {https} in a WebSocket over TLS, {http} without");
+    for each in [native, https, http] {
+        assert!(each > 200, "{each} bytes: the counting is broken");
+    }
+    assert!(native <= IDLE_SESSION_BYTES_MAX, "{native} bytes per idle session");
+    let browser = https.max(http);
+    assert!(browser <= native + WEBSOCKET_BYTES_MAX, "{browser} bytes per idle session in a WebSocket");
 }

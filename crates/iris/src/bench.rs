@@ -2,7 +2,7 @@
 //!
 //! The generator is the client machine of the SDKs, many times, in one thread over epoll, with real TLS and real
 //! tokens ([`generator`]). Each scenario is a file: [`load`] (throughput, latency), [`connections`], [`crash`],
-//! [`fill`]. [`document`] writes `docs/performance.md` from their results.
+//! [`fill`], [`group`], [`presence`]. [`document`] writes `docs/performance.md` from their results.
 
 mod clock;
 mod connections;
@@ -16,11 +16,14 @@ mod filler;
 mod floors;
 mod frames;
 mod generator;
+mod group;
 mod kernel_memory;
 mod load;
 mod machine;
 mod mark;
 mod order;
+mod presence;
+mod probe;
 mod process;
 mod profile;
 mod progress;
@@ -45,6 +48,8 @@ pub(crate) fn run(command: &Bench) -> Result<()> {
         Bench::Connections(load) => (load, connections::connections),
         Bench::Crash(load) => (load, crash::crash),
         Bench::Fill(load) => (load, fill::fill),
+        Bench::Group(load) => (load, group::group),
+        Bench::Presence(load) => (load, presence::presence),
         Bench::Document(arguments) => return document::write(arguments),
     };
     let report = scenario(load)?;

@@ -1,6 +1,6 @@
 //! The command line, as data.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -40,12 +40,45 @@ pub(crate) struct Dev {
     #[arg(long, default_value = "iris-dev")]
     pub(crate) dir: PathBuf,
     /// Where clients connect; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:7443")]
+    #[arg(long, default_value_t = Dev::DEFAULT_ADDRESSES[0])]
     pub(crate) listen: SocketAddr,
-    /// A configuration file's [server], [storage] and [worker] values are taken from here instead of the
+    /// Where browsers connect over HTTPS [default: 127.0.0.1:7444, or a free port if --listen is another one].
+    #[arg(long)]
+    pub(crate) web_listen: Option<SocketAddr>,
+    /// Where browsers of this machine connect over plain HTTP [default: 7445, or a free port if --listen is another
+    /// one].
+    #[arg(long)]
+    pub(crate) http_port: Option<u16>,
+    /// A configuration file's [server], [storage], [limits] and [worker] values are taken from here instead of the
     /// defaults; addresses, keys and paths stay those of the directory.
     #[arg(long, hide = true)]
     pub(crate) overrides: Option<PathBuf>,
+}
+
+/// On this machine alone.
+const fn here(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Dev {
+    /// Where clients connect, browsers over HTTPS, browsers over plain HTTP.
+    pub(crate) const DEFAULT_ADDRESSES: [SocketAddr; 3] = [here(7_443), here(7_444), here(7_445)];
+
+    pub(crate) fn web_listen(&self) -> SocketAddr {
+        let [_, https, _] = self.default_addresses();
+        self.web_listen.unwrap_or(https)
+    }
+
+    pub(crate) fn http_port(&self) -> u16 {
+        let [.., http] = self.default_addresses();
+        self.http_port.unwrap_or(http.port())
+    }
+
+    /// A second server on this machine says where it listens, and must not be in the way of the first.
+    fn default_addresses(&self) -> [SocketAddr; 3] {
+        let [listen, ..] = Self::DEFAULT_ADDRESSES;
+        if self.listen == listen { Self::DEFAULT_ADDRESSES } else { [self.listen, here(0), here(0)] }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -169,6 +202,10 @@ pub(crate) enum Bench {
     Crash(Load),
     /// Fill a server with many users and messages; with --spawn, also measure it after a restart.
     Fill(Load),
+    /// Messages to a group whose members are all connected.
+    Group(Load),
+    /// How long it takes to learn whether somebody is there.
+    Presence(Load),
     /// Write a document from the results (--json) of other benches.
     Document(Document),
 }
@@ -221,6 +258,9 @@ pub(crate) struct Load {
     /// Messages (fill).
     #[arg(long, default_value_t = 5_000_000)]
     pub(crate) messages: u64,
+    /// Members (group).
+    #[arg(long)]
+    pub(crate) members: Option<usize>,
     /// Write the result here, as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

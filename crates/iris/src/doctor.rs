@@ -4,6 +4,7 @@ mod checks;
 mod verify;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -65,7 +66,8 @@ impl fmt::Display for Finding {
 pub(crate) struct Places {
     pub(crate) data: PathBuf,
     pub(crate) certificate: PathBuf,
-    pub(crate) listen: std::net::SocketAddr,
+    /// Where clients connect, and browsers.
+    pub(crate) listen: Vec<SocketAddr>,
     pub(crate) running: bool,
 }
 
@@ -77,15 +79,18 @@ impl Places {
                 Self {
                     data: config.storage.directory,
                     certificate: config.tls.certificate_file,
-                    listen: config.server.listen,
+                    listen: [Some(config.server.listen), config.web.map(|web| web.listen)]
+                        .into_iter()
+                        .flatten()
+                        .collect(),
                     running: crate::socket::connect(&config.admin.socket).is_ok(),
                 }
             }
             None => {
                 let files = DevFiles::new(&place.dir)?;
                 let listen = crate::ready::Ready::read(&files.ready()).map_or_else(
-                    |_| std::net::SocketAddr::from(([127, 0, 0, 1], 7443)),
-                    |ready| ready.address,
+                    |_| crate::cli::Dev::DEFAULT_ADDRESSES.to_vec(),
+                    |ready| vec![ready.address, ready.web_https_address, ready.web_address],
                 );
                 Self {
                     data: files.data(),

@@ -22,6 +22,7 @@ mod stats;
 mod status;
 mod storage;
 mod token;
+mod web;
 
 use std::process::ExitCode;
 

@@ -14,8 +14,14 @@ pub(crate) fn run(arguments: &Serve) -> Result<()> {
     let Some(file) = &arguments.config else {
         bail!("give --config FILE; `iris serve --print-config` prints one")
     };
-    server::run(&Config::read(file)?, |serving| {
-        println!("Iris is ready at {}; health at http://{}/readyz", serving.address, serving.admin_address);
+    server::run(&Config::read(file)?, None, |serving| {
+        let web = serving.https_address.map(|address| format!("; web client at https://{address}/"));
+        println!(
+            "Iris is ready at {}{}; health at http://{}/readyz",
+            serving.address,
+            web.unwrap_or_default(),
+            serving.admin_address
+        );
         Ok(())
     })
 }

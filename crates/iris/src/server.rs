@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use iris_core::{Core, CoreConfig, CoreEvent};
-use iris_edge::{Clock, Edge, EdgeConfig, EdgeInbox, EdgeLink, SystemClock, TlsConfig, TokenSecret};
+use iris_edge::{
+    AdmissionLimits, Clock, Edge, EdgeConfig, EdgeInbox, EdgeLink, SystemClock, TlsConfig, TokenSecret,
+    WebListener, WebPlace,
+};
 use iris_protocol::{DrainHint, Versions};
 use iris_types::placement::VnodeCount;
-use iris_worker::WorkerLimits;
+use iris_worker::{Rate, WorkerLimits};
 use tokio::sync::mpsc;
 
 use crate::admin_socket::AdminSocket;
 use crate::config::Config;
+use crate::dev::PlainWeb;
 use crate::health::{self, Health};
 use crate::material::{random, read_private};
 use crate::status::{Phase, Status};
@@ -31,19 +35,31 @@ const FLUSH_GRACE: Duration = Duration::from_secs(30);
 /// Where a server that serves can be reached.
 pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
+    /// Of the web client, over HTTPS and without TLS.
+    pub(crate) https_address: Option<SocketAddr>,
+    pub(crate) http_address: Option<SocketAddr>,
     pub(crate) admin_address: SocketAddr,
 }
 
-/// Starts everything, calls `serving` once clients are served, and returns after a clean stop.
+/// Starts everything, calls `serving` once clients are served, and returns after a clean stop. Without TLS nobody is
+/// served, unless `plain` is there, which `iris dev` alone can make.
 ///
 /// # Errors
 /// What the operator has to mend; nothing was lost.
-pub(crate) fn run(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>) -> Result<()> {
+pub(crate) fn run(
+    config: &Config,
+    plain: Option<&PlainWeb>,
+    serving: impl FnOnce(&Serving) -> Result<()>,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(config, serving))
+    runtime.block_on(serve(config, plain, serving))
 }
 
-async fn serve(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>) -> Result<()> {
+async fn serve(
+    config: &Config,
+    plain: Option<&PlainWeb>,
+    serving: impl FnOnce(&Serving) -> Result<()>,
+) -> Result<()> {
     let connections_max = crate::descriptors::connections_max()?;
     let secret = Arc::new(read_secret(config)?);
     let tls = read_tls(config)?;
@@ -77,13 +93,21 @@ async fn serve(config: &Config, serving: impl FnOnce(&Serving) -> Result<()>) ->
             Some(CoreEvent::Drained) | None => bail!("the core ended at its start"),
         },
     }
-    let started = start_edge(config, tls, (&secret, connections_max), inboxes, &core.0)?;
-    let address = started.local_address();
+    let web = web_listeners(config, plain);
+    let started = start_edge(config, tls, web, (&secret, connections_max), inboxes, &core.0)?;
+    let mut web_addresses = started.web_addresses().iter().copied();
+    let addresses = Serving {
+        address: started.local_address(),
+        // In the order of the listeners.
+        https_address: config.web.as_ref().and_then(|_| web_addresses.next()),
+        http_address: plain.and_then(|_| web_addresses.next()),
+        admin_address,
+    };
     let edge = edge.get_or_init(|| started);
     // Before maintenance, which may find at once that the disk is nearly full.
     status.enter(Phase::Serving);
     let maintenance = storage.maintain(&core.0, &status, clock_of_the_core())?;
-    serving(&Serving { address, admin_address })?;
+    serving(&addresses)?;
 
     tokio::select! {
         biased;
@@ -166,6 +190,11 @@ fn start_core(
             log_tail_bytes_max: worker.log_tail_bytes,
             state_cache_bytes: worker.state_cache_bytes,
             linger_ms: worker.linger_ms,
+            group_members_max: config.limits.group_members,
+            messages: Rate {
+                per_minute: config.limits.messages_per_minute,
+                burst: config.limits.messages_burst,
+            },
             ..WorkerLimits::default()
         },
         engine: storage.engine(),
@@ -189,9 +218,19 @@ fn clock_of_the_core() -> iris_core::CoreClock {
     })
 }
 
+/// HTTPS first, then plain HTTP.
+fn web_listeners(config: &Config, plain: Option<&PlainWeb>) -> Vec<WebListener> {
+    let assets = Arc::new(crate::web::assets());
+    let https =
+        config.web.as_ref().map(|web| WebPlace::Tls { address: web.listen, origins: web.origins.clone() });
+    let places = https.into_iter().chain(plain.map(PlainWeb::place));
+    places.map(|place| WebListener { place, assets: Arc::clone(&assets) }).collect()
+}
+
 fn start_edge(
     config: &Config,
     tls: TlsConfig,
+    web: Vec<WebListener>,
     (secret, connections_max): (&Arc<TokenSecret>, usize),
     inboxes: Vec<Arc<EdgeInbox>>,
     core: &Arc<Core>,
@@ -201,12 +240,17 @@ fn start_edge(
     let secret = Arc::clone(secret);
     let edge = EdgeConfig {
         address: config.server.listen,
+        web,
         inboxes,
         tls,
         token_check: Arc::new(move |token, now| iris_edge::token::verify(&secret, token, now)),
         protocol: Arc::new(protocol),
         clock: Arc::new(SystemClock::new()),
         connections_max,
+        admission: AdmissionLimits {
+            connections_per_minute: config.limits.connections_per_minute,
+            failed_logins_per_hour: config.limits.failed_logins_per_hour,
+        },
     };
     Ok(Edge::start(edge, Arc::clone(core) as Arc<dyn iris_edge::CoreLink>)?)
 }

@@ -225,6 +225,27 @@ fn connections_leave_files_to_the_rest_of_the_server() {
     assert!(error.contains("LimitNOFILE"), "{error}");
 }
 
+/// SEC-6: an address that has too many connections is told how long to wait, and the SDK does.
+#[test]
+fn a_client_that_is_told_to_wait_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = DevServer::new(&folder.path().join("dev"))
+        .overridden("[limits]\nconnections_per_minute = 30\nfailed_logins_per_hour = 10\n");
+    server.launch();
+    server.wait_for_line("Limits: 30 connections a minute per address, 10 failed logins an hour per account");
+    let ready = server.ready();
+    let address = ready["address"].as_str().unwrap();
+    let others: Vec<_> = (0..30).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut alice = server.chat("alice", "phone");
+    alice.wait_for("synced");
+    let stats = get(ready["admin_address"].as_str().unwrap(), "/stats").1;
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    // Two seconds refill one, less what the attempts themselves took.
+    let refused = stats["edge"]["rate_limited"].as_u64().unwrap();
+    assert!((1..=3).contains(&refused), "{stats}");
+    drop(others);
+}
+
 /// Names and sizes of files are nobody else's business either.
 #[test]
 fn the_data_directory_is_its_owners() {

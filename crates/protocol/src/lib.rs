@@ -6,7 +6,7 @@
 //!
 //! - [`server::ServerConnection`]: one client's connection as the server sees it.
 //! - [`client::ClientConnection`]: the same from the other side.
-//! - [`websocket`]: what carries the same frames to and from browsers.
+//! - [`websocket`]: what carries the same frames to and from browsers; [`http`]: what comes before it.
 //! - [`ClientFrame`], [`ServerFrame`]: every frame of both versions, to bytes and back. One file per action,
 //!   with the byte layouts of its frames.
 
@@ -23,6 +23,7 @@ pub mod entry;
 pub mod frame;
 mod framing;
 pub mod hello;
+pub mod http;
 pub mod list_conversations;
 pub mod list_devices;
 pub mod mark_read;

@@ -10,15 +10,16 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use iris_protocol::Versions;
+use iris_protocol::change_group;
+use iris_protocol::http::{HeadError, NOT_FOUND};
 use iris_protocol::server::ServerConfig;
-use iris_protocol::websocket::{CloseCode, HeadError, UpgradeError};
-use iris_protocol::{DrainHint, frame};
+use iris_protocol::websocket::{CloseCode, UpgradeError};
+use iris_protocol::{ClientFrame, DrainHint, Versions, frame};
 use iris_types::limits as l;
 use iris_types::request::{HistoryFrom, ListConversations, MarkRead, ReadHistory, RequestId, SendMessage};
 use iris_types::{
-    ConversationId, CreateGroup, ErrorCode, GroupDescription, GroupReceipt, GroupTitle, InboxItem, Marks,
-    Offset, Policy, Seq, Target, Timestamp, Typing,
+    Change, ChangeGroup, ConversationId, CreateGroup, ErrorCode, GroupChange, GroupDescription, GroupReceipt,
+    GroupTitle, InboxItem, Marks, Offset, Policy, Role, Seq, Target, Timestamp, Typing,
 };
 use scripted::{Pair, Side, message, message_id, user};
 
@@ -62,6 +63,7 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("LOGIN_MS_MAX", l::LOGIN_MS_MAX),
         ("PARTIAL_FRAME_MS_MAX", l::PARTIAL_FRAME_MS_MAX),
         ("HTTP_HEAD_MS_MAX", l::HTTP_HEAD_MS_MAX),
+        ("HTTP_CONNECTION_MS_MAX", l::HTTP_CONNECTION_MS_MAX),
         ("IDLE_MS_MAX", l::IDLE_MS_MAX),
         ("PING_INTERVAL_MS", l::PING_INTERVAL_MS),
         ("WAITING_PING_INTERVAL_MS", l::WAITING_PING_INTERVAL_MS),
@@ -97,6 +99,7 @@ fn the_tables_of_times_and_limits_are_the_limits() {
         ("WEBSOCKET_MESSAGE_BYTES_MAX", l::WEBSOCKET_MESSAGE_BYTES_MAX as u64),
         ("HTTP_HEAD_BYTES_MAX", l::HTTP_HEAD_BYTES_MAX as u64),
         ("HTTP_HEADERS_MAX", l::HTTP_HEADERS_MAX as u64),
+        ("HTTP_RESPONSES_MAX", l::HTTP_RESPONSES_MAX as u64),
         ("DEVICES_PER_USER_MAX", l::DEVICES_PER_USER_MAX as u64),
         ("REVOKED_DEVICES_MAX", l::REVOKED_DEVICES_MAX as u64),
         ("TITLE_BYTES_MAX", l::TITLE_BYTES_MAX as u64),
@@ -115,6 +118,54 @@ fn the_tables_of_times_and_limits_are_the_limits() {
 }
 
 #[test]
+fn the_tables_of_groups_are_the_code() {
+    let document = document();
+    let bits: Vec<_> =
+        rows(&document, "\n## 9. Groups").into_iter().map(|row| [row[0].clone(), row[1].clone()]).collect();
+    let known = Policy::NAMES.map(|(policy, name)| [policy.bits().to_string(), name.to_owned()]);
+    assert_eq!(bits, known);
+
+    let (bob, title) = (user("bob"), GroupTitle::new("Tea").unwrap());
+    let description = GroupDescription::new("").unwrap();
+    let made = [
+        Change::Created(title.clone()),
+        Change::Invited(bob.clone()),
+        Change::Added(bob.clone()),
+        Change::Joined,
+        Change::Removed(bob.clone()),
+        Change::Left(None),
+        Change::Renamed(title.clone()),
+        Change::Described(description.clone()),
+        Change::Role(Role::Admin, bob.clone()),
+        Change::Policy(Policy::default()),
+    ];
+    let told = rows(&document, "\nThe body of a change is");
+    let known = made.map(|change| [change.to_body().bytes()[0].to_string(), change.name().to_owned()]);
+    assert_eq!(told.into_iter().map(|row| [row[0].clone(), row[1].clone()]).collect::<Vec<_>>(), known);
+
+    let asked = [
+        ("invite", GroupChange::Invite(bob.clone())),
+        ("add", GroupChange::Add(bob.clone())),
+        ("remove", GroupChange::Remove(bob.clone())),
+        ("accept", GroupChange::Accept),
+        ("leave", GroupChange::Leave),
+        ("rename", GroupChange::Rename(title)),
+        ("describe", GroupChange::Describe(description)),
+        ("role", GroupChange::SetRole(bob, Role::Admin)),
+        ("policy", GroupChange::SetPolicy(Policy::default())),
+    ];
+    let known = asked.map(|(name, change)| {
+        let change = ChangeGroup { id: message_id(1), group: ConversationId([7; 16]), change };
+        let mut bytes = Vec::new();
+        let frame = change_group::Change { request: RequestId(1), change };
+        ClientFrame::ChangeGroup(frame).encode(&mut bytes).unwrap();
+        [bytes[3 + 36].to_string(), name.to_owned()]
+    });
+    let told = rows(&document, "\n**ChangeGroup**");
+    assert_eq!(told.into_iter().map(|row| [row[0].clone(), row[1].clone()]).collect::<Vec<_>>(), known);
+}
+
+#[test]
 fn the_table_of_close_codes_is_that_of_the_machine() {
     let told: Vec<_> =
         rows(&document(), "\n### WebSocket").into_iter().map(|row| row[..2].to_vec()).collect();
@@ -126,18 +177,18 @@ fn the_table_of_close_codes_is_that_of_the_machine() {
 fn the_answers_to_a_request_for_a_websocket_are_named() {
     let document = document();
     let section = document.split("\n### WebSocket").nth(1).unwrap().split("\n## ").next().unwrap();
-    let told = section.lines().find(|line| line.starts_with("- The request is")).unwrap();
-    let mut known = [
+    let told = section.lines().find(|line| line.starts_with("- The request for a WebSocket is")).unwrap();
+    let errors = [
         UpgradeError::Key,
         UpgradeError::Forbidden,
-        UpgradeError::NotFound,
         UpgradeError::Method,
         UpgradeError::NotAnUpgrade,
         HeadError::TooLong.into(),
     ];
-    known.sort_by_key(|error| error.status());
+    let mut known: Vec<u16> = errors.iter().map(|error| error.status().0).chain([NOT_FOUND.0]).collect();
+    known.sort_unstable();
     let numbers: Vec<_> = told.split_whitespace().filter_map(|word| word.parse::<u16>().ok()).collect();
-    assert_eq!(numbers, known.iter().map(|error| error.status().0).collect::<Vec<_>>());
+    assert_eq!(numbers, known);
 }
 
 #[test]

@@ -467,5 +467,5 @@ fn an_idle_connection_is_small() {
     pair.settle();
     let inline = size_of::<iris_protocol::server::ServerConnection>();
     assert_eq!(pair.server.heap_bytes(), 0);
-    assert!(inline <= 272, "{inline} bytes");
+    assert!(inline <= 256, "{inline} bytes");
 }

@@ -73,6 +73,18 @@ pub const TYPING_OUTPUT_BYTES_MAX: usize = 64 * 1_024;
 /// Bytes waiting in one connection's output beyond which it is told only the latest of who is there.
 pub const PRESENCE_OUTPUT_BYTES_MAX: usize = 256 * 1_024;
 
+/// Messages and changes of groups that one user may send in a minute, over all devices, unless an operator says
+/// otherwise.
+pub const MESSAGES_PER_MINUTE: u32 = 100;
+/// How many of them at once after a rest.
+pub const MESSAGES_BURST: u32 = 100;
+/// Messages that a worker lets a user of another worker send ahead of asking again.
+pub const PERMITS_AHEAD: u32 = 16;
+/// Milliseconds after which a worker that got no answer asks again.
+pub const PERMITS_ASK_MS: u64 = 1_000;
+/// Users of other workers for whom such permits are kept.
+pub const LEASES_MAX: usize = 65_536;
+
 // --- protocol ---------------------------------------------------------------------------------------------
 
 /// Bytes of a frame's payload: what its two length bytes can say.
@@ -109,6 +121,20 @@ pub const LOGIN_SKEW_MS_MAX: u64 = 60_000;
 pub const TOKEN_AHEAD_MS_MAX: u64 = 1_000;
 /// Bytes of the shared secret of tokens, at least: as long as the hash (RFC 7518 section 3.2).
 pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
+/// Connections of one address in a minute, unless configured otherwise. An address is an IPv4 address or an IPv6 /64.
+pub const CONNECTIONS_PER_MINUTE: u32 = 5;
+/// Failed logins of one account in an hour, unless configured otherwise.
+pub const FAILED_LOGINS_PER_HOUR: u32 = 10;
+/// What such a figure may be at most: as good as no limit.
+pub const RATE_MAX: u32 = 1_000_000;
+/// Times as many connections as an address may have are told that they are too many; more are closed without a word,
+/// because a handshake is not free.
+pub const RATE_TOLD_FACTOR: u32 = 4;
+/// Times as many connections of browsers, which open several for one page.
+pub const RATE_VISITS_FACTOR: u32 = 12;
+/// Addresses or accounts whose rate is remembered, of each kind: about 8 MiB. Beyond it, those are forgotten first that
+/// used least.
+pub const RATE_ENTRIES_MAX: usize = 65_536;
 /// Bytes of a login's nonce.
 pub const NONCE_BYTES: usize = 16;
 /// Nonces remembered for one user; more logins in the window are refused with `busy`.
@@ -132,7 +158,7 @@ pub const PING_INTERVAL_MS: u64 = 10_000;
 /// Milliseconds a client waits for any sign of life after a ping; then the server counts as dead.
 pub const PONG_MS_MAX: u64 = 20_000;
 /// Milliseconds of silence after which a client pings when a request of its own waits for an answer.
-pub const WAITING_PING_INTERVAL_MS: u64 = 10_000;
+pub const WAITING_PING_INTERVAL_MS: u64 = 5_000;
 /// Milliseconds a client waits for the answer to its login.
 pub const LOGIN_ANSWER_MS_MAX: u64 = 15_000;
 /// Handshakes in progress per event loop; further connections wait in the listen queue, or take the place of the
@@ -179,7 +205,7 @@ pub const SOCKET_READ_BYTES: usize = 128 * 1_024;
 /// Room set aside when a batch frame is begun.
 pub const BATCH_ROOM_BYTES: usize = 1_024;
 
-// --- WebSockets -------------------------------------------------------------------------------------------
+// --- web listeners -----------------------------------------------------------------------------------------
 
 /// Bytes of an HTTP request's head: a browser's, with room for cookies of other servers on the same host.
 pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1_024;
@@ -187,6 +213,15 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1_024;
 pub const HTTP_HEADERS_MAX: usize = 64;
 /// Milliseconds for the head of an HTTP request, from when it may begin.
 pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
+/// Responses that wait for one client to take them; behind the last the connection closes. Browsers do not ask for a
+/// second thing before they have the first.
+pub const HTTP_RESPONSES_MAX: usize = 8;
+/// Milliseconds that an HTTP connection lives: a megabyte at 10 kB/s. A WebSocket's time begins anew.
+pub const HTTP_CONNECTION_MS_MAX: u64 = 120_000;
+/// Bytes of a response that are sealed and written at once, one TLS record; so many a client that reads nothing costs.
+pub const HTTP_WRITE_BYTES: usize = 16 * 1_024;
+/// Bytes of responses written to one client in one turn, so that others have their turn, too.
+pub const HTTP_TURN_BYTES_MAX: usize = 256 * 1_024;
 /// Bytes of a WebSocket message in either direction: the largest frame, and as much again.
 pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 128 * 1_024;
 /// Bytes of answers to WebSocket pings that wait to be sent; beyond it only the latest ping is answered.
@@ -194,7 +229,7 @@ pub const WEBSOCKET_PONG_BYTES_MAX: usize = 4 * 1_024;
 
 // --- log and derived state --------------------------------------------------------------------------------
 
-/// Bytes of one chunk of events; what does not fit forms the next.
+/// Bytes of one chunk of events; the decision that reaches them is its last.
 pub const CHUNK_BYTES_MAX: usize = 1_024 * 1_024;
 /// Bytes of decided events that wait behind the chunk in flight; beyond it requests are refused with `busy`.
 pub const GATHERED_BYTES_MAX: usize = 32 * CHUNK_BYTES_MAX;
@@ -266,8 +301,9 @@ pub const RUN_FILE_WRITE_BYTES: usize = 1_024 * 1_024;
 pub const CIPHERS_MAX: usize = 1_024;
 /// Milliseconds until an append in doubt is looked at again.
 pub const DOUBT_RETRY_MS: u64 = 1_000;
-/// Bytes that one decision can add to a chunk, with room to spare: three bodies and names.
-pub const DECISION_BYTES_MAX: usize = 160 * 1_024;
+/// Bytes that one decision can add to a chunk, with room to spare: a group of [`GROUP_MEMBERS_HARD_MAX`] that is made,
+/// or a message to it, each member on a vnode of its own; a test measures 722,776 bytes.
+pub const DECISION_BYTES_MAX: usize = 1_024 * 1_024;
 /// Milliseconds until a flush that failed is tried again.
 pub const FLUSH_RETRY_MS: u64 = 1_000;
 /// Milliseconds between two looks at what has expired.

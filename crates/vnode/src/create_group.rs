@@ -1,7 +1,7 @@
 //! Somebody makes a group.
 
 use bytes::BufMut;
-use iris_types::{Change, CreateGroup, ErrorCode, Marks, Policy, Role, Seq, Standing, Timestamp, UserId};
+use iris_types::{Change, CreateGroup, ErrorCode, Marks, Policy, Role, Standing, Timestamp, UserId};
 use sha2::{Digest, Sha256};
 
 use crate::Stamp;
@@ -43,7 +43,11 @@ pub fn decide(
     if let Err(code) = checked {
         return Decision::Refused { code, after: conversation.touched };
     }
-    let (seq, place) = (Seq(1), initial_place(create.policy));
+    // Not always 1: an operator may have cut off all of a group but what its members hold.
+    let Some(seq) = conversation.last.next() else {
+        return Decision::Refused { code: ErrorCode::Unavailable, after: conversation.touched };
+    };
+    let place = initial_place(create.policy);
     let facts = Facts {
         title: create.title.clone(),
         description: create.description.clone(),

@@ -14,6 +14,7 @@
 pub mod acknowledge;
 pub mod attach;
 pub mod block_user;
+pub mod bucket;
 pub mod change_group;
 pub mod codec;
 pub mod conversation;

@@ -49,7 +49,7 @@ impl Line {
         }
         if self.own.len() > OWN_RANGES_MAX {
             let (first, last) = self.own.remove(0);
-            self.forgotten += last.0 - first.0 + 1;
+            self.forgotten = self.forgotten.saturating_add(last.0 - first.0 + 1);
             self.forgotten_to = last;
         }
         self.advance();
@@ -78,7 +78,7 @@ impl Line {
     #[must_use]
     pub fn unread(&self, last: Seq) -> u64 {
         let own: u64 = self.own.iter().map(|(first, last)| last.0 - first.0 + 1).sum();
-        last.0.saturating_sub(self.read.0).saturating_sub(own + self.forgotten)
+        last.0.saturating_sub(self.read.0).saturating_sub(own).saturating_sub(self.forgotten)
     }
 
     /// Whether the user wrote, and somebody else did, too; `last` is the last seq.

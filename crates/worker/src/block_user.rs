@@ -50,7 +50,7 @@ impl Worker {
                 if let Some(position) = position {
                     self.commit(destination, Event::Taken { source, position }, None);
                 }
-                self.take_block(slot, conversation, on, stamp);
+                self.take_block(slot, other, on, stamp);
             }
             _ => {
                 let forward = Forward::Block { user: user.clone(), other: other.clone(), on }.encode();
@@ -60,7 +60,11 @@ impl Worker {
     }
 
     /// The conversation knows; so do the user's devices now.
-    pub(crate) fn take_block(&mut self, slot: u32, conversation: ConversationId, on: bool, stamp: Stamp) {
+    pub(crate) fn take_block(&mut self, slot: u32, other: &UserId, on: bool, stamp: Stamp) {
+        let Some(conversation) = self.users.get(slot).map(|user| ConversationId::direct(&user.user, other))
+        else {
+            return;
+        };
         let mut is_news = false;
         self.change_line(slot, conversation, stamp, |line| {
             let values = if on { Flags::BLOCKED } else { Flags::default() };
@@ -71,7 +75,7 @@ impl Worker {
         });
         if is_news {
             self.show_state(slot, conversation, stamp);
-            self.hide_presence(slot);
+            self.judge_watchers(slot, Some(other));
         }
     }
 }

@@ -68,6 +68,7 @@ impl Worker {
         let stamp = self.log.stamp_of_open();
         self.statistics.sends += 1;
         self.note_arrival(caller.arrived);
+        self.use_permit(&caller.user);
         let placed = self.place_in_group(slot, None, event, Some(recipients), stamp);
         for event in events {
             self.commit(vnode, event, None);

@@ -6,6 +6,7 @@ use iris_types::limits::{
     GROUP_MEMBERS_MAX, LOG_TAIL_BYTES_MAX, STATE_CACHE_BYTES,
 };
 use iris_types::placement::VnodeCount;
+use iris_vnode::bucket::Rate;
 
 /// Which of the workers that share a deployment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +53,7 @@ pub struct WorkerConfig {
 /// Bounds that a deployment, a test or the simulator may choose.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerLimits {
-    /// Bytes of one chunk of events; what does not fit forms the next.
+    /// Bytes of one chunk of events; the decision that reaches them is its last.
     pub chunk_bytes_max: usize,
     /// Bytes of decided events that wait behind the chunk in flight; beyond it requests are refused with `busy`.
     pub gathered_bytes_max: usize,
@@ -77,6 +78,8 @@ pub struct WorkerLimits {
     pub waits_for_recipient: bool,
     /// Members and invitations of one group.
     pub group_members_max: usize,
+    /// Messages and changes of groups of one user, over all devices.
+    pub messages: Rate,
     /// Milliseconds over which the acknowledgements of one device are gathered into one event.
     pub acknowledge_interval_ms: u64,
     /// Milliseconds after the clock jumped ahead in which nothing expires; after a start at most
@@ -99,6 +102,7 @@ impl Default for WorkerLimits {
             stream_backlog_max: 4_096,
             waits_for_recipient: true,
             group_members_max: GROUP_MEMBERS_MAX,
+            messages: Rate::GENEROUS,
             acknowledge_interval_ms: 250,
             expiry_caution_ms: EXPIRY_CAUTION_MS,
         }

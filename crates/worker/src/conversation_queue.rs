@@ -12,6 +12,7 @@ use iris_vnode::{Author, Side, Stamp, rows};
 use crate::call::ReadWhat;
 use crate::hosted::Found;
 use crate::loading::{Target as LoadTarget, refusal_of};
+use crate::permits::Permit;
 use crate::send_message::BUSY_RETRY_MS;
 use crate::state::{Caller, ConversationCommand, Lookup, Named, Pending, Waiter, Who};
 use crate::worker::Worker;
@@ -179,10 +180,22 @@ impl Worker {
         match (first, previous) {
             (Looked::Failed(code), _) | (_, Looked::Failed(code)) => Readiness::Refused(Refusal::new(code)),
             (Looked::Waiting, _) | (_, Looked::Waiting) => Readiness::Waiting,
+            (Looked::Known(None), Looked::Known(_)) if let Some(held) = self.held(slot) => held,
             (Looked::Known(first), Looked::Known(previous)) => {
                 let (forgotten, is_ended) = (self.forgotten(slot), self.is_front_ended(slot));
                 Readiness::Ready(Lookups { first, previous: previous.is_some(), forgotten, is_ended })
             }
+        }
+    }
+
+    /// A new message has to wait, or is refused, because its author sends more than that.
+    fn held(&mut self, slot: u32) -> Option<Readiness> {
+        let state = self.conversations.get(slot)?;
+        let (user, named) = (state.queue.front()?.caller.user.clone(), state.named);
+        match self.permit(&user, named) {
+            Permit::Granted => None,
+            Permit::Waiting => Some(Readiness::Waiting),
+            Permit::Refused(refusal) => Some(Readiness::Refused(refusal)),
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Hands {
     conversation: u32,
     /// Users with sessions: they stay, whatever the hand finds.
     live_users: usize,
+    /// Bytes of all rosters, roughly.
+    roster_bytes: usize,
 }
 
 impl Worker {
@@ -46,7 +48,19 @@ impl Worker {
     /// Bytes of users without sessions, and of conversations.
     fn evictable_bytes(&self) -> (usize, usize) {
         let users = self.users.len().saturating_sub(self.hands.live_users);
-        (users * USER_BYTES, self.conversations.len() * CONVERSATION_BYTES)
+        (users * USER_BYTES, self.conversation_bytes())
+    }
+
+    fn conversation_bytes(&self) -> usize {
+        self.conversations.len() * CONVERSATION_BYTES + self.hands.roster_bytes
+    }
+
+    /// Notes what a group takes now.
+    pub(crate) fn weigh_group(&mut self, slot: u32) {
+        let Some(state) = self.conversations.get_mut(slot) else { return };
+        let Some(group) = state.conversation.as_ref().and_then(|one| one.group()) else { return };
+        let before = std::mem::replace(&mut state.roster_bytes, group.bytes());
+        self.hands.roster_bytes = (self.hands.roster_bytes + state.roster_bytes).saturating_sub(before);
     }
 
     /// Notes how many sessions a user had and has.
@@ -61,7 +75,7 @@ impl Worker {
 
     /// Bytes of loaded users and conversations, roughly.
     pub(crate) fn state_bytes(&self) -> usize {
-        self.users.len() * USER_BYTES + self.conversations.len() * CONVERSATION_BYTES
+        self.users.len() * USER_BYTES + self.conversation_bytes()
     }
 
     /// Drops every conversation that nothing waits for: a quiet worker gives its memory back.
@@ -82,14 +96,17 @@ impl Worker {
     fn pass_user(&mut self) {
         let slot = self.hands.user;
         self.hands.user = following(slot, self.users.span());
-        let (committed, mono) = (self.log.committed, self.mono);
+        let (committed, mono, rate) = (self.log.committed, self.mono, self.config.limits.messages);
         let Some(user) = self.users.get_mut(slot) else { return };
-        user.watchers.retain(|_, until| *until > mono);
+        user.watchers.retain(|_, lease| lease.until > mono);
         let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
         let is_needed = user.pins > 0
             || user.has_noted
             || !user.sessions.is_empty()
             || !user.waiters.is_empty()
+            || user.is_looking
+            || !user.watchers.is_empty()
+            || !user.bucket.is_full(rate, mono)
             || user.lines.values().any(Option::is_none);
         if is_clean
             && !is_needed
@@ -114,6 +131,7 @@ impl Worker {
             && let Some(state) = self.conversations.remove(slot)
         {
             self.conversation_index.remove(&state.named);
+            self.hands.roster_bytes = self.hands.roster_bytes.saturating_sub(state.roster_bytes);
             self.statistics.evictions += 1;
         }
     }

@@ -8,8 +8,9 @@ use iris_types::limits::PAGE_BYTES_MAX;
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::Answer;
 use iris_types::{ConversationId, ErrorCode, UserId, VnodeId};
+use iris_vnode::list_conversations::Gathering;
 use iris_vnode::page::{Row, number_of};
-use iris_vnode::{Stamp, list_conversations, read_history, read_inbox};
+use iris_vnode::{Stamp, read_history, read_inbox};
 
 use crate::call::{ReadResult, ReadWhat};
 use crate::loading::{Target, refusal_of};
@@ -40,30 +41,53 @@ pub(crate) struct RowRange {
 #[derive(Debug)]
 pub(crate) enum PageKind {
     Inbox(read_inbox::Plan),
-    History { plan: read_history::Plan, conversation: ConversationId, names: Option<[UserId; 2]> },
-    Conversations { limit: usize },
+    History {
+        plan: read_history::Plan,
+        conversation: ConversationId,
+        names: Option<[UserId; 2]>,
+        /// Chunk with the last change of who may read it.
+        may_read: Stamp,
+    },
+    Conversations(Gathering),
 }
 
 impl Worker {
     /// Answers with a page, now or when the runs are read. Only committed rows are seen, so it waits for nothing
     /// else.
     pub(crate) fn read_page(&mut self, caller: Caller, rows: RowRange, kind: PageKind) {
-        if !self.has_room_to_wait() {
-            return self.refuse(&caller, ErrorCode::Busy, Stamp::default());
+        let mut next = Some(Page { caller, rows, memory: Vec::new(), kind });
+        while let Some(page) = next.take() {
+            next = self.read_part(page);
         }
-        let Some(hosted) = self.hosted(rows.vnode) else { return };
+    }
+
+    /// Answers, or begins to read runs, or gives what is still to be read.
+    fn read_part(&mut self, page: Page) -> Option<Page> {
+        if !self.has_room_to_wait() {
+            self.refuse(&page.caller, ErrorCode::Busy, Stamp::default());
+            return None;
+        }
+        let rows = &page.rows;
+        let hosted = self.hosted(rows.vnode)?;
         let range = &rows.keys.start[..]..&rows.keys.end[..];
         let limit = Limit { rows: rows.count, bytes: 2 * PAGE_BYTES_MAX };
         if is_planted(Bug::PageReadsRunsFirst) {
-            return self.read_runs(Page { caller, rows, memory: Vec::new(), kind }, limit);
+            self.read_runs(page, limit);
+            return None;
         }
         let memory = hosted.rows(rows.table, range.clone(), rows.direction, rows.count);
-        if rows.is_covered_by(&memory) {
-            return self.finish_page(Page { caller, rows, memory, kind }, Vec::new());
-        }
-        match hosted.scan_without_blocks(rows.table, range, rows.direction, limit) {
-            Some(found) => self.finish_page(Page { caller, rows, memory, kind }, found),
-            None => self.read_runs(Page { caller, rows, memory, kind }, limit),
+        let found = if rows.is_covered_by(&memory) {
+            Some(Vec::new())
+        } else {
+            hosted.scan_without_blocks(rows.table, range, rows.direction, limit)
+        };
+        let page = Page { memory, ..page };
+        match found {
+            Some(found) => self.finish_page(page, found),
+            None => {
+                self.read_runs(page, limit);
+                None
+            }
         }
     }
 
@@ -76,7 +100,11 @@ impl Worker {
             page.memory = hosted.rows(page.rows.table, range, page.rows.direction, page.rows.count);
         }
         match result {
-            Ok(ReadResult::Rows(found)) => self.finish_page(page, found),
+            Ok(ReadResult::Rows(found)) => {
+                if let Some(Page { caller, rows, kind, .. }) = self.finish_page(page, found) {
+                    self.read_page(caller, rows, kind);
+                }
+            }
             Ok(ReadResult::Keys(_)) => self.refuse(&page.caller, ErrorCode::DataCorrupt, Stamp::default()),
             Err(error) => self.refuse(&page.caller, refusal_of(&error), Stamp::default()),
         }
@@ -89,22 +117,33 @@ impl Worker {
         self.push_read(vnode, what, Target::Page(Box::new(page)));
     }
 
-    fn finish_page(&mut self, page: Page, found: Vec<Row>) {
-        let rows = overlay(page.memory, found, page.rows.direction);
-        let answer = match &page.kind {
-            PageKind::Inbox(plan) => read_inbox::page(plan, &page.caller.user, rows).map(Answer::InboxPage),
-            PageKind::History { plan, conversation, names } => {
+    /// Answers, or gives what is still to be read.
+    fn finish_page(&mut self, page: Page, found: Vec<Row>) -> Option<Page> {
+        let Page { caller, rows, memory, kind } = page;
+        let found = overlay(memory, found, rows.direction);
+        let mut seen = Stamp::default();
+        let answer = match kind {
+            PageKind::Inbox(plan) => read_inbox::page(&plan, &caller.user, found).map(Answer::InboxPage),
+            PageKind::History { plan, conversation, names, may_read } => {
+                seen = may_read;
                 let names = names.as_ref().map(|[lower, higher]| [lower, higher]);
-                read_history::page(plan, *conversation, names, rows).map(Answer::HistoryPage)
+                read_history::page(&plan, conversation, names, found).map(Answer::HistoryPage)
             }
-            PageKind::Conversations { limit } => {
-                list_conversations::page(rows, *limit).map(Answer::Conversations)
-            }
+            PageKind::Conversations(mut gathering) => match gathering.take(found, rows.count) {
+                Ok(Some(next)) => {
+                    let (keys, count) = (next..rows.keys.end.clone(), gathering.rows());
+                    let (rows, kind) = (RowRange { keys, count, ..rows }, PageKind::Conversations(gathering));
+                    return Some(Page { caller, rows, memory: Vec::new(), kind });
+                }
+                Ok(None) => Ok(Answer::Conversations(gathering.finish())),
+                Err(code) => Err(code),
+            },
         };
         match answer {
-            Ok(answer) => self.answer(&page.caller, answer, Stamp::default()),
-            Err(code) => self.refuse(&page.caller, code, Stamp::default()),
+            Ok(answer) => self.answer(&caller, answer, seen),
+            Err(code) => self.refuse(&caller, code, seen),
         }
+        None
     }
 }
 

@@ -25,6 +25,13 @@ pub(crate) struct Watching {
     items: Vec<(Watched, Option<PresenceState>)>,
 }
 
+/// Until when somebody is told of a user, and how the two know each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lease {
+    pub(crate) until: Monotonic,
+    group: Option<ConversationId>,
+}
+
 /// Questions and renewals under way.
 #[derive(Debug, Default)]
 pub(crate) struct Presences {
@@ -118,12 +125,12 @@ impl Worker {
         let until = self.mono.plus_millis(WATCH_LEASE_MS);
         let Some(user) = self.users.get_mut(slot) else { return };
         let state = if shows { user.presence() } else { PresenceState::Hidden };
-        let Watch { watcher, user: of, lookup, .. } = watch;
+        let Watch { watcher, user: of, group, lookup } = watch;
         if lookup.is_none() {
             let before = user.watchers.len();
             // Beyond the bound a watcher is told with each renewal only.
             if shows && (before < WATCHERS_MAX || user.watchers.contains_key(&watcher)) {
-                user.watchers.insert(watcher.clone(), until);
+                user.watchers.insert(watcher.clone(), Lease { until, group });
             } else {
                 user.watchers.remove(&watcher);
             }
@@ -205,7 +212,7 @@ impl Worker {
     pub(crate) fn tell_watchers(&mut self, slot: u32) {
         let mono = self.mono;
         let Some(user) = self.users.get_mut(slot) else { return };
-        user.watchers.retain(|_, until| *until > mono);
+        user.watchers.retain(|_, lease| lease.until > mono);
         let (of, state) = (user.user.clone(), user.presence());
         let watchers: Vec<UserId> = user.watchers.keys().cloned().collect();
         for to in watchers {
@@ -214,18 +221,33 @@ impl Worker {
         }
     }
 
-    /// Who may know is not the same any more: everybody is told nothing, and those who may still know learn it when they
-    /// ask again.
-    pub(crate) fn hide_presence(&mut self, slot: u32) {
-        let Some(user) = self.users.get_mut(slot) else { return };
-        let (of, watchers) = (user.user.clone(), std::mem::take(&mut user.watchers));
-        for to in watchers.into_keys() {
-            let home = self.config.vnodes.of_user(&to);
-            let (of, state) = (of.clone(), PresenceState::Hidden);
-            self.whisper_to(home, Whisper::Presence { to, of, state, lookup: None });
+    /// Who may know is not the same any more, perhaps: those who watch the user are told anew what they may know, all or
+    /// the one that it is about; and as it goes both ways, so is what the user watches.
+    pub(crate) fn judge_watchers(&mut self, slot: u32, about: Option<&UserId>) {
+        let Some(user) = self.users.get(slot) else { return };
+        let concerned = |other: &UserId| about.is_none_or(|about| about == other);
+        let name = user.user.clone();
+        let watchers: Vec<Watch> = user
+            .watchers
+            .iter()
+            .filter(|(watcher, _)| concerned(watcher))
+            .map(|(watcher, lease)| Watch {
+                watcher: watcher.clone(),
+                user: name.clone(),
+                group: lease.group,
+                lookup: None,
+            })
+            .collect();
+        for watch in watchers {
+            self.watched(slot, watch);
         }
-        // What the user watches is asked for again, too: it goes both ways.
-        self.renew_watches(slot);
+        let Some(user) = self.users.get(slot) else { return };
+        let items = user.watching.iter().flat_map(|watching| &watching.items);
+        let watched: Vec<Watched> =
+            items.map(|(watched, _)| watched.clone()).filter(|one| concerned(&one.user)).collect();
+        for watched in watched {
+            self.interest(slot, Interest { watched, lookup: None });
+        }
     }
 
     /// Renews leases, and gives up on questions that got no answer.

@@ -20,11 +20,13 @@ impl Worker {
         let Some(state) = self.conversations.get(slot) else { return };
         let Some(conversation) = state.conversation.as_ref() else { return };
         let (id, vnode, seen) = (state.id, state.vnode, conversation.touched);
+        // Messages are shown once they are committed; that somebody may read those of a group has to be so, too.
+        let may_read = if conversation.group().is_some() { seen } else { Stamp::default() };
         let plan = match read_history::plan(conversation, &caller.user, read) {
             Ok(Some(plan)) => plan,
             Ok(None) => {
                 let page = HistoryPage { conversation: id, entries: Vec::new(), more: false };
-                return self.answer(&caller, Answer::HistoryPage(page), Stamp::default());
+                return self.answer(&caller, Answer::HistoryPage(page), may_read);
             }
             Err(code) => return self.refuse_proven(&caller, code, seen),
         };
@@ -41,6 +43,6 @@ impl Worker {
             count: plan.limit,
             first: Some(plan.first.0),
         };
-        self.read_page(caller, rows, PageKind::History { plan, conversation: id, names });
+        self.read_page(caller, rows, PageKind::History { plan, conversation: id, names, may_read });
     }
 }

@@ -8,8 +8,8 @@ use iris_vnode::send_message::{Decision, Lookups, decide};
 use iris_vnode::{Author, Event, Stamp};
 
 use crate::chunk::Mark;
+use crate::place::Placed;
 use crate::state::{Caller, ConversationCommand, Who};
-use crate::streams::Placed;
 use crate::worker::Worker;
 
 /// Milliseconds after which a refused sender should try again.
@@ -78,6 +78,7 @@ impl Worker {
     fn commit_send(&mut self, slot: u32, caller: &Caller, event: MessageEvent, sent: Sent, stamp: Stamp) {
         self.statistics.sends += 1;
         self.note_arrival(caller.arrived);
+        self.use_permit(&caller.user);
         let placed = match event.written.clone() {
             Written::Direct { lower, higher, .. } => {
                 self.place_direct(slot, caller, event, [lower, higher], stamp)

@@ -37,7 +37,7 @@ impl Worker {
         let seen = self.users.get(slot).and_then(|user| user.inbox.as_ref()).map(|inbox| inbox.touched);
         self.answer(caller, Answer::Done, seen.unwrap_or(stamp));
         if is_audience_new {
-            self.hide_presence(slot);
+            self.judge_watchers(slot, None);
         }
     }
 }

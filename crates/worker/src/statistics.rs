@@ -7,6 +7,8 @@ pub struct Statistics {
     pub sends: u64,
     /// Sends answered with an earlier result.
     pub duplicates: u64,
+    /// Messages refused because their authors send more than they may.
+    pub rate_limited: u64,
     /// Requests refused, for whatever reason.
     pub refusals: u64,
     /// Inbox entries decided.

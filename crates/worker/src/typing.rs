@@ -54,27 +54,28 @@ impl Worker {
             workers.entry(worker).or_default().push(other);
         }
         for (to, others) in workers {
-            let whisper = Whisper::ShowTyping { to: others, typing: Arc::clone(&typing) };
-            if to == self.config.index {
-                self.whisper(whisper);
-            } else {
-                self.say(Output::Whisper { to, whisper });
-            }
+            let typing = Arc::clone(&typing);
+            self.whisper_to_worker(to, Whisper::ShowTyping { to: others, typing });
         }
     }
 
-    /// At the users who see it, if they let others see it, too.
+    /// At the users who see it, if they let others see it, too, and do not block who writes. What is not in memory of
+    /// that is loaded for the next time.
     pub(crate) fn show_typing(&mut self, to: &[UserId], typing: &Arc<Typing>) {
-        let direct = |user: &UserId| ConversationId::direct(user, &typing.user);
         for user in to {
-            let Some(slot) = self.user_index.get(user).and_then(|slot| self.users.get(*slot)) else {
+            let Some(slot) = self.user_index.get(user).copied() else { continue };
+            let Some(state) = self.users.get(slot) else { continue };
+            let sees = state.inbox.as_ref().is_some_and(|inbox| inbox.settings.typing);
+            let direct = ConversationId::direct(user, &typing.user);
+            if state.sessions.is_empty() || !sees || !self.ensure_line(slot, direct) {
                 continue;
-            };
-            let is_blocked = slot.lines.get(&direct(user)).is_some_and(|known| {
-                known.as_ref().is_some_and(|known| known.line.flags.has(Flags::BLOCKED))
-            });
-            let sees = slot.inbox.as_ref().is_some_and(|inbox| inbox.settings.typing) && !is_blocked;
-            let sessions = slot.sessions.iter().filter(|_| sees);
+            }
+            let Some(state) = self.users.get(slot) else { continue };
+            let known = state.lines.get(&direct).and_then(Option::as_ref);
+            if known.is_some_and(|known| known.line.flags.has(Flags::BLOCKED)) {
+                continue;
+            }
+            let sessions = state.sessions.iter();
             let outputs =
                 sessions.map(|session| Output::Typing { session: session.id, typing: Arc::clone(typing) });
             self.outputs.extend(outputs);

@@ -16,6 +16,7 @@ impl Worker {
             UserCommand::Request { caller, request } => self.run_user_request(slot, caller, request),
             UserCommand::Interest(interest) => self.interest(slot, interest),
             UserCommand::Watched(watch) => self.watched(slot, watch),
+            UserCommand::Permits { back } => self.grant_permits(slot, back),
         }
     }
 
@@ -61,7 +62,7 @@ impl Worker {
                 self.say(Output::Admin { id, answer: AdminAnswer::Refused(code.into()) });
             }
             // Asked again with the next renewal; a question that waits runs out.
-            UserCommand::Interest(_) | UserCommand::Watched(_) => {}
+            UserCommand::Interest(_) | UserCommand::Watched(_) | UserCommand::Permits { .. } => {}
         }
     }
 }

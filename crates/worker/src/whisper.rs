@@ -1,13 +1,13 @@
 //! What vnodes tell each other without storing it: it may be lost, and what is lost is asked or said again.
 
+use std::sync::Arc;
+
 use iris_types::request::{ReadReceipts, RequestId, SessionId};
 use iris_types::{ConversationId, DeviceId, PresenceState, Target, Typing, UserId, VnodeId};
 
-use std::sync::Arc;
-
-use crate::Output;
 use crate::state::{Caller, UserCommand};
 use crate::worker::Worker;
+use crate::{Output, WorkerIndex};
 
 /// From one vnode to another, perhaps on another worker.
 #[derive(Clone, Debug)]
@@ -25,6 +25,15 @@ pub enum Whisper {
     Presence { to: UserId, of: UserId, state: PresenceState, lookup: Option<Lookup> },
     /// To a conversation: a member writes.
     Typing { user: UserId, target: Target, on: bool },
+    /// To a user: another worker holds a conversation in which the user writes.
+    AskPermits { user: UserId, back: WorkerIndex },
+    /// To the worker that asked.
+    Permits {
+        user: UserId,
+        granted: u32,
+        /// 0, or when the next one is there.
+        retry_after_ms: u32,
+    },
     /// To the other members, all of one worker.
     ShowTyping { to: Vec<UserId>, typing: Arc<Typing> },
 }
@@ -64,7 +73,10 @@ impl From<Caller> for Asker {
 
 impl Worker {
     pub(crate) fn whisper_to(&mut self, vnode: VnodeId, whisper: Whisper) {
-        let to = self.config.placement.worker_of(vnode);
+        self.whisper_to_worker(self.config.placement.worker_of(vnode), whisper);
+    }
+
+    pub(crate) fn whisper_to_worker(&mut self, to: WorkerIndex, whisper: Whisper) {
         if to == self.config.index {
             self.whisper(whisper);
         } else {
@@ -88,6 +100,12 @@ impl Worker {
             }
             Whisper::Presence { to, of, state, lookup } => self.presence_told(&to, &of, state, lookup),
             Whisper::Typing { user, target, on } => self.typing_in(&user, &target, on),
+            Whisper::AskPermits { user, back } => {
+                self.user_command(&user, UserCommand::Permits { back });
+            }
+            Whisper::Permits { user, granted, retry_after_ms } => {
+                self.permits_granted(&user, granted, retry_after_ms);
+            }
             Whisper::ShowTyping { to, typing } => self.show_typing(&to, &typing),
         }
     }

@@ -18,6 +18,7 @@ use crate::hosted::Hosted;
 use crate::loading::{Loading, Target};
 use crate::merge::Merging;
 use crate::names::Names;
+use crate::permits::Permits;
 use crate::presence::Presences;
 use crate::publish::Publishing;
 use crate::receipts::GroupReceipts;
@@ -52,6 +53,7 @@ pub struct Worker {
     pub(crate) noted: Noted,
     pub(crate) group_receipts: GroupReceipts,
     pub(crate) presences: Presences,
+    pub(crate) permits: Permits,
     pub(crate) loading: Loading,
     pub(crate) hands: Hands,
     pub(crate) links: Links,
@@ -127,6 +129,7 @@ impl Worker {
             noted: Noted::default(),
             group_receipts: GroupReceipts::default(),
             presences: Presences::default(),
+            permits: Permits::default(),
             loading: Loading::default(),
             hands: Hands::default(),
             links: Links::default(),

@@ -5,9 +5,14 @@ use iris_protocol::client::{ClientConfig, ClientConnection, ClientEvent};
 use iris_protocol::frame::opcode;
 use iris_protocol::{Capabilities, Versions};
 use iris_types::request::{
-    HistoryFrom, ListConversations, ReadHistory, RenameDevice, RequestId, RevokeDevice,
+    BlockUser, HistoryFrom, ListConversations, MarkRead, ReadHistory, ReadReceipts, ReadRoster, RenameDevice,
+    RequestId, RevokeDevice, SetFlags,
 };
-use iris_types::{BodyKind, DeviceId, DeviceLabel, Monotonic, Offset, Seq, Timestamp, UserId};
+use iris_types::{
+    BodyKind, ChangeGroup, ConversationId, CreateGroup, DeviceId, DeviceLabel, Flags, GroupChange,
+    GroupDescription, GroupTitle, MessageId, Monotonic, Offset, Policy, Seq, SettingsChange, Target,
+    Timestamp, UserId, Watched,
+};
 
 use super::vectors::{self, From};
 use super::{Script, frames};
@@ -140,17 +145,25 @@ impl World {
 
     fn send(&mut self) {
         let request = self.request();
-        if let Some(send) = frames::send(BodyKind(0), b"hello") {
+        if let Some(send) = frames::send(BodyKind::TEXT, b"hello") {
             self.connection.send(request, &send.message);
         }
     }
 
     fn ask(&mut self, what: u8) {
         let request = self.request();
+        if what >= 8 {
+            // Nothing of it breaks a rule, so it is always asked.
+            let _ = self.ask_about_others(request, what >> 3);
+            return;
+        }
         let from = if what & 2 == 0 { HistoryFrom::Latest } else { HistoryFrom::Before(Seq(9)) };
         let (with, device) = (UserId::new("bob"), DeviceId::new("phone"));
         match (what & 5, with, device, DeviceLabel::new("Alice's")) {
-            (0, Ok(with), ..) => self.connection.read_history(request, &ReadHistory { with, from, limit: 5 }),
+            (0, Ok(with), ..) => {
+                let with = with.into();
+                self.connection.read_history(request, &ReadHistory { with, from, limit: 5 });
+            }
             (4, ..) => self.connection.list_devices(request),
             (5, _, Ok(device), Ok(label)) if what & 2 == 0 => {
                 self.connection.rename_device(request, &RenameDevice { device, label });
@@ -158,6 +171,44 @@ impl World {
             (5, _, Ok(device), _) => self.connection.revoke_device(request, &RevokeDevice { device }),
             _ => self.connection.list_conversations(request, &ListConversations { after: None, limit: 5 }),
         }
+    }
+
+    fn ask_about_others(&mut self, request: RequestId, what: u8) -> Option<()> {
+        let (bob, group) = (UserId::new("bob").ok()?, ConversationId([7; 16]));
+        let id = MessageId::from_parts(Timestamp(1_700_000_000_000), [2; 10]);
+        let target = if what & 16 == 0 { Target::User(bob.clone()) } else { Target::Group(group) };
+        let watched = [Watched { user: bob.clone(), group: Some(group) }];
+        let connection = &mut self.connection;
+        match what % 13 {
+            0 => {
+                let (title, description) = (GroupTitle::new("Tea").ok()?, GroupDescription::new("").ok()?);
+                let (policy, members) = (Policy::ADMINS_ADD, vec![bob]);
+                let create = CreateGroup { id, title, description, policy, members };
+                connection.create_group(request, &create).ok()?;
+            }
+            1 => {
+                let change = GroupChange::Invite(bob);
+                connection.change_group(request, &ChangeGroup { id, group, change });
+            }
+            2 => connection.read_group(request, group),
+            3 => connection.read_roster(request, &ReadRoster { group, after: Some(bob), limit: 9 }),
+            4 => connection.mark_read(request, &MarkRead { target, up_to: Seq(9) }),
+            5 => {
+                let read = ReadReceipts { target, seq: Seq(9), after: None, limit: 9 };
+                connection.read_receipts(request, &read);
+            }
+            6 => {
+                let (mask, values) = (Flags::SETTABLE, Flags::PINNED);
+                connection.set_flags(request, &SetFlags { target, mask, values });
+            }
+            7 => connection.block_user(request, &BlockUser { user: bob, on: true }),
+            8 => connection.read_settings(request),
+            9 => connection.change_settings(request, SettingsChange::default()),
+            10 => connection.watch(request, &watched).ok()?,
+            11 => connection.read_presence(request, &watched).ok()?,
+            _ => connection.say_typing(&target, true),
+        }
+        Some(())
     }
 
     fn request(&mut self) -> RequestId {
@@ -182,6 +233,13 @@ impl World {
             ClientEvent::Pong => 56,
             ClientEvent::Devices { .. } => 57,
             ClientEvent::Done { .. } => 58,
+            ClientEvent::Group { .. } => 40,
+            ClientEvent::Roster { .. } => 41,
+            ClientEvent::Receipts { .. } => 42,
+            ClientEvent::Settings { .. } => 43,
+            ClientEvent::Presences { .. } => 44,
+            ClientEvent::Presence(_) => 45,
+            ClientEvent::Typing(_) => 46,
             ClientEvent::Closed { refusal, by_server } => {
                 60 + u64::from(*by_server) + 2 * (refusal.code as u64)
             }
@@ -198,6 +256,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     for version in [1, 2] {
         let mut script = received(&[opcode::SERVER_HELLO, 0, 5, version, 0, 0, 0, 0]);
         script.extend(received(&[&[opcode::READY, 0, 44][..], &[0; 44]].concat()));
+        let logged_in = script.clone();
         script.extend([
             SYNC,
             0,
@@ -218,6 +277,18 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             0,
             TRANSMIT,
         ]);
+        // One question of each kind, numbered from 1 on, and then answers under one of the numbers.
+        let asked: Vec<u8> = (0..13).flat_map(|kind| [ASK, 8 * (kind + 13)]).collect();
+        for (at, mut frame) in vectors::frames(From::Server).into_iter().enumerate() {
+            if matches!(frame.first(), Some(&opcode) if (opcode::GROUP..=opcode::PRESENCES).contains(&opcode))
+            {
+                let number = 1 + at as u32 % 13;
+                if let Some(request) = frame.get_mut(3..7) {
+                    request.copy_from_slice(&number.to_be_bytes());
+                }
+                seeds.push([logged_in.clone(), asked.clone(), received(&frame)].concat());
+            }
+        }
         // Answers to the fifth and sixth request of the script.
         for answer in [&[opcode::DEVICES, 0, 6, 0, 0, 0, 5, 0, 0][..], &[opcode::DONE, 0, 4, 0, 0, 0, 6]] {
             seeds.push([script.clone(), received(answer)].concat());

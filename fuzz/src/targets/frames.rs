@@ -67,7 +67,7 @@ fn kind<F: std::fmt::Debug>(outcome: &Result<F, DecodeError>) -> u64 {
 pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
     let mut seeds = vectors::frames(From::Client);
     let batch: Vec<_> =
-        [send(BodyKind(0), b"one"), send(BodyKind(9), &[1, 2, 3])].into_iter().flatten().map(Ok).collect();
+        [send(BodyKind::TEXT, b"one"), send(BodyKind(9), &[1, 2, 3])].into_iter().flatten().map(Ok).collect();
     seeds.push(encoded(&ClientFrame::SendBatch(batch)));
     seeds.push(seeds.concat());
     seeds.extend(all_opcodes());
@@ -83,7 +83,7 @@ pub(crate) fn server_seeds() -> Vec<Vec<u8>> {
 
 /// One frame of every opcode with a payload of zeros, and one with a payload of counting bytes.
 fn all_opcodes() -> Vec<Vec<u8>> {
-    let opcodes = (0..=opcode::SEND_BATCH).chain(opcode::SERVER_HELLO..=opcode::HISTORY_BATCH);
+    let opcodes = (0..=opcode::SEND_BATCH).chain(opcode::SERVER_HELLO..=*opcode::LATER_ENTRIES.end());
     opcodes
         .flat_map(|opcode| {
             let zeros = [&[opcode, 0, 96][..], &[0; 96]].concat();
@@ -104,7 +104,7 @@ pub(crate) fn send(kind: BodyKind, body: &[u8]) -> Option<Send> {
         request: RequestId(5),
         message: SendMessage {
             id: MessageId::from_parts(Timestamp(1_700_000_000_000), [1; 10]),
-            to: UserId::new("bob").ok()?,
+            to: UserId::new("bob").ok()?.into(),
             previous: None,
             body: Body::new(kind, Bytes::copy_from_slice(body)).ok()?,
         },

@@ -4,6 +4,7 @@ mod client_session;
 mod data_directory;
 mod events;
 mod frames;
+mod http;
 mod keys;
 mod manifest;
 mod rows;
@@ -22,6 +23,7 @@ pub const ALL: &[Target] = &[
     Target { name: "server_frames", run: frames::run_server, seeds: frames::server_seeds },
     Target { name: "server_session", run: server_session::run, seeds: server_session::seeds },
     Target { name: "client_session", run: client_session::run, seeds: client_session::seeds },
+    Target { name: "http", run: http::run, seeds: http::seeds },
     Target { name: "upgrade", run: upgrade::run, seeds: upgrade::seeds },
     Target { name: "websocket", run: websocket::run, seeds: websocket::seeds },
     Target { name: "events", run: events::run, seeds: events::seeds },

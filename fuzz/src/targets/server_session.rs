@@ -14,8 +14,10 @@ use iris_types::request::{
     Answer, Attached, ConversationPage, HistoryPage, InboxPage, Request, RequestId, Sent,
 };
 use iris_types::{
-    Body, BodyKind, ConversationId, DeviceId, ErrorCode, InboxEntry, InboxItem, InboxMessage, MessageId,
-    Monotonic, Offset, Refusal, Seq, Timestamp, UserId,
+    Body, BodyKind, Change, ConversationId, ConversationState, DeviceId, ErrorCode, Flags, GroupDescription,
+    GroupReceipt, GroupSummary, GroupTitle, InboxEntry, InboxItem, InboxMessage, Marks, MessageId, Monotonic,
+    Offset, Peer, Policy, Presence, PresenceState, Receipt, ReceiptPage, Refusal, RosterPage, Seq, Settings,
+    Timestamp, Typing, UserId,
 };
 
 use super::{Script, frames};
@@ -108,13 +110,13 @@ impl World {
             ServerEvent::Request { id, request } => {
                 assert_eq!(self.logins, 1, "a request before the login");
                 self.note(2 + kind(&request));
-                if !matches!(request, Request::Acknowledge { .. }) {
+                if !matches!(request, Request::Acknowledge { .. } | Request::Typing { .. }) {
                     self.waiting.push((id, Some(request)));
                 }
             }
             ServerEvent::Close => {
                 self.is_closed = true;
-                self.note(20);
+                self.note(60);
             }
         }
     }
@@ -123,7 +125,7 @@ impl World {
         self.now = self.now.plus_millis(milliseconds);
         if self.connection.deadline().is_some_and(|deadline| deadline <= self.now) {
             self.connection.handle_deadline(self.now);
-            self.note(21);
+            self.note(61);
             let still = self.connection.deadline().is_some_and(|deadline| deadline <= self.now);
             assert!(!still || self.connection.is_closing(), "a deadline that was handled stays");
         }
@@ -167,16 +169,44 @@ impl World {
                     .collect(),
                 last: Offset(self.log_end),
             }),
-            Request::ReadHistory(_) | Request::Acknowledge { .. } => Answer::HistoryPage(HistoryPage {
-                conversation: ConversationId([4; 16]),
-                entries: Vec::new(),
-                more: false,
-            }),
+            Request::ReadHistory(_) | Request::Acknowledge { .. } | Request::Typing { .. } => {
+                Answer::HistoryPage(HistoryPage {
+                    conversation: ConversationId([4; 16]),
+                    entries: Vec::new(),
+                    more: false,
+                })
+            }
             Request::ListConversations(_) => {
                 Answer::Conversations(ConversationPage { items: Vec::new(), more: true })
             }
             Request::ListDevices => Answer::Devices(Vec::new()),
-            Request::RenameDevice(_) | Request::RevokeDevice(_) => Answer::Done,
+            Request::CreateGroup(create) => Answer::Sent(Sent {
+                id: create.id,
+                conversation: ConversationId([4; 16]),
+                seq: Seq(1),
+                sent_at: Timestamp(10),
+                offset: None,
+            }),
+            Request::ReadGroup { group } => group_of(*group).map_or(Answer::Done, Answer::Group),
+            Request::ReadRoster(_) => Answer::Roster(RosterPage { items: Vec::new(), more: false }),
+            Request::ReadReceipts(read) => {
+                let by = Vec::new();
+                let members = u32::from(read.limit);
+                Answer::Receipts(ReceiptPage { delivered: 0, read: 0, members, by, more: false })
+            }
+            Request::ReadSettings => Answer::Settings(Settings::default()),
+            Request::ReadPresence(watched) => {
+                let hidden = |user: &UserId| Presence { user: user.clone(), state: PresenceState::Hidden };
+                Answer::Presence(watched.iter().map(|one| hidden(&one.user)).collect())
+            }
+            Request::RenameDevice(_)
+            | Request::RevokeDevice(_)
+            | Request::ChangeGroup(_)
+            | Request::MarkRead(_)
+            | Request::SetFlags(_)
+            | Request::BlockUser(_)
+            | Request::ChangeSettings(_)
+            | Request::Watch(_) => Answer::Done,
         }
     }
 
@@ -192,8 +222,11 @@ impl World {
         }
     }
 
-    /// Mostly the next entry, sometimes one that was there or one that skips some.
+    /// Mostly the next entry, sometimes one that was there or one that skips some; or what is no entry.
     fn push(&mut self, how: u8) {
+        if how >= 128 {
+            return self.tell(how);
+        }
         let offset = match how % 8 {
             0 => self.log_end,
             1 => self.log_end + 2,
@@ -205,11 +238,21 @@ impl World {
         }
     }
 
+    fn tell(&mut self, how: u8) {
+        let Ok(user) = UserId::new(&format!("user{}", how % 32)) else { return };
+        let conversation = ConversationId([4; 16]);
+        if how.is_multiple_of(2) {
+            self.connection.tell_presence(&Presence { user, state: PresenceState::Online });
+        } else {
+            self.connection.tell_typing(&Typing { conversation, user, on: true });
+        }
+    }
+
     fn transmit(&mut self) {
         let mut out = Vec::new();
         let said = self.connection.transmit(&mut out);
         assert_eq!(said, !out.is_empty(), "transmit says whether there was anything");
-        self.note(30 + out.first().map_or(0, |opcode| u64::from(*opcode)));
+        self.note(70 + out.first().map_or(0, |opcode| u64::from(*opcode)));
     }
 
     fn check(&self) {
@@ -238,23 +281,79 @@ const fn kind(request: &Request) -> u64 {
         Request::ListDevices => 5,
         Request::RenameDevice(_) => 6,
         Request::RevokeDevice(_) => 7,
+        Request::CreateGroup(_) => 8,
+        Request::ChangeGroup(_) => 9,
+        Request::ReadGroup { .. } => 10,
+        Request::ReadRoster(_) => 11,
+        Request::MarkRead(_) => 12,
+        Request::ReadReceipts(_) => 13,
+        Request::SetFlags(_) => 14,
+        Request::BlockUser(_) => 15,
+        Request::ReadSettings => 16,
+        Request::ChangeSettings(_) => 17,
+        Request::Watch(_) | Request::ReadPresence(_) => 18,
+        Request::Typing { .. } => 19,
     }
 }
 
-/// Every third entry was sent by the device itself.
+fn group_of(group: ConversationId) -> Option<GroupSummary> {
+    Some(GroupSummary {
+        group,
+        title: GroupTitle::new("Tea").ok()?,
+        description: GroupDescription::new("").ok()?,
+        policy: Policy::default(),
+        created_at: Timestamp(9),
+        members: 2,
+        invited: 0,
+        role: None,
+        last_seq: Seq(3),
+    })
+}
+
+/// Every kind of entry, by its offset. Every third message was sent by the device itself.
 fn entry(offset: u64) -> Option<Arc<InboxEntry>> {
-    let (alice, bob) = (UserId::new("alice").ok()?, UserId::new("bob").ok()?);
-    let message = InboxMessage {
+    let (conversation, at) = (ConversationId([4; 16]), Timestamp(offset));
+    let marks = Marks { delivered: Seq(offset), read: Seq(1) };
+    let (title, bob) = (GroupTitle::new("Tea").ok()?, UserId::new("bob").ok()?);
+    let text = Body::new(BodyKind::TEXT, Bytes::from_static(b"hello")).ok()?;
+    let item = match offset % 11 {
+        5 => message(offset, Peer::Group(title), text)?,
+        6 => message(offset, Peer::Group(title), Change::Invited(bob).to_body())?,
+        7 => InboxItem::Receipt(Receipt { conversation, user: bob, marks, at }),
+        8 => {
+            let (group, seq) = (conversation, Seq(offset));
+            let (delivered, read, members) = (2, 1, 3);
+            InboxItem::GroupReceipt(GroupReceipt {
+                group,
+                seq,
+                delivered,
+                read,
+                members,
+                everybody: marks,
+                at,
+            })
+        }
+        9 => {
+            let (read, flags) = (Seq(1), Flags::MUTED);
+            InboxItem::State(ConversationState { conversation, read, unread: 2, flags, at })
+        }
+        10 => InboxItem::Settings(Settings::default(), at),
+        _ => message(offset, Peer::User(UserId::new("alice").ok()?), text)?,
+    };
+    Some(Arc::new(InboxEntry { offset: Offset(offset), item }))
+}
+
+fn message(offset: u64, with: Peer, body: Body) -> Option<InboxItem> {
+    Some(InboxItem::Message(InboxMessage {
         conversation: ConversationId([4; 16]),
         seq: Seq(offset),
         id: MessageId::from_parts(Timestamp(offset), [2; 10]),
-        from: bob,
-        with: alice,
+        from: UserId::new("bob").ok()?,
+        with,
         origin: DeviceId::new("phone").ok().filter(|_| offset.is_multiple_of(3)),
         sent_at: Timestamp(offset),
-        body: Body::new(BodyKind(0), Bytes::from_static(b"hello")).ok()?,
-    };
-    Some(Arc::new(InboxEntry { offset: Offset(offset), item: InboxItem::Message(message) }))
+        body,
+    }))
 }
 
 /// Logs in, syncs, sends, gets pushes and acknowledges.
@@ -268,6 +367,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             script.extend([ANSWER, 0, TRANSMIT]);
             seeds.push(script.clone());
         }
+        script.extend([PUSH, 2].repeat(12));
+        script.extend([PUSH, 128, PUSH, 129, TRANSMIT]);
         script
             .extend([PUSH, 2, PUSH, 2, PUSH, 0, PUSH, 1, TRANSMIT, DRAIN, WAIT, 0xff, 0xff, TRANSMIT, CLOSE]);
         seeds.push(script);

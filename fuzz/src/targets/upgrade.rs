@@ -1,6 +1,7 @@
 //! The HTTP request in front of a WebSocket: bounded, the same in any cuts, and what is accepted is what it seems.
 
-use iris_protocol::websocket::{HeadError, HeadReader, RequestHead, Upgrade, UpgradeError};
+use iris_protocol::http::{HeadError, HeadReader, RequestHead};
+use iris_protocol::websocket::{Upgrade, UpgradeError};
 use iris_types::Monotonic;
 use iris_types::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX};
 

@@ -35,6 +35,7 @@ const LIBRARIES: &[&str] = &[
     "crc32c",
     "foldhash",
     "fastrand",
+    "httpdate",
     "sha1",
     "sha2",
     "uuid",

@@ -19,9 +19,16 @@ pub struct TlsClient {
     pub tls: rustls::ClientConnection,
 }
 
+/// What carries frames: TLS, or a WebSocket.
+pub trait Stream {
+    fn write(&mut self, frames: &[u8]);
+    /// Waits for bytes; empty when the server closed.
+    fn read(&mut self) -> Vec<u8>;
+}
+
 /// A client that speaks the protocol.
-pub struct Client {
-    pub stream: TlsClient,
+pub struct Client<S = TlsClient> {
+    pub stream: S,
     pub machine: ClientConnection,
     pub events: VecDeque<ClientEvent>,
 }
@@ -69,7 +76,27 @@ impl TlsClient {
         client
     }
 
-    pub fn write(&mut self, plaintext: &[u8]) {
+    pub fn flush(&mut self) {
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut self.socket).unwrap();
+        }
+    }
+
+    /// Reads until the server closes.
+    pub fn read_to_close(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        loop {
+            let part = self.read();
+            if part.is_empty() {
+                return all;
+            }
+            all.extend(part);
+        }
+    }
+}
+
+impl Stream for TlsClient {
+    fn write(&mut self, plaintext: &[u8]) {
         let mut rest = plaintext;
         while !rest.is_empty() {
             let taken = self.tls.writer().write(rest).unwrap();
@@ -78,14 +105,7 @@ impl TlsClient {
         }
     }
 
-    pub fn flush(&mut self) {
-        while self.tls.wants_write() {
-            self.tls.write_tls(&mut self.socket).unwrap();
-        }
-    }
-
-    /// Waits for plaintext; empty when the server closed.
-    pub fn read(&mut self) -> Vec<u8> {
+    fn read(&mut self) -> Vec<u8> {
         let mut plaintext = vec![0; 64 * 1_024];
         loop {
             match self.tls.reader().read(&mut plaintext) {
@@ -107,18 +127,6 @@ impl TlsClient {
             self.flush();
         }
     }
-
-    /// Reads until the server closes.
-    pub fn read_to_close(&mut self) -> Vec<u8> {
-        let mut all = Vec::new();
-        loop {
-            let part = self.read();
-            if part.is_empty() {
-                return all;
-            }
-            all.extend(part);
-        }
-    }
 }
 
 pub fn message(to: &str, number: u64, body: &[u8]) -> SendMessage {
@@ -138,19 +146,23 @@ impl Client {
         Self::over(TlsClient::connect(world), &world.token(user, 3_600), versions)
     }
 
-    pub fn over(stream: TlsClient, token: &str, versions: Versions) -> Self {
-        let config = ClientConfig {
-            versions,
-            capabilities: Capabilities::ALL,
-            token: Bytes::copy_from_slice(token.as_bytes()),
-            device: DeviceId::new("phone").unwrap(),
-            nonce: [7; 16],
-            at: START,
-        };
-        let machine = ClientConnection::new(config, Monotonic(0));
-        let mut client = Self { stream, machine, events: VecDeque::new() };
-        client.flush();
-        client
+    /// Asks without reading a single answer until the server reads no further: then it owes as much as it may.
+    pub fn ask_until_read_no_further(&mut self, world: &World) {
+        self.stream.socket.set_nonblocking(true).unwrap();
+        #[allow(clippy::disallowed_methods, reason = "a test waits only so long")]
+        let began = std::time::Instant::now();
+        while world.edge.statistics().reading_paused == 0 {
+            assert!(began.elapsed() < PATIENCE, "still read");
+            if self.stream.tls.wants_write() {
+                let _ = self.stream.tls.write_tls(&mut self.stream.socket);
+                continue;
+            }
+            (0..1_000).for_each(|_| self.machine.ping(Monotonic(0)));
+            let mut out = Vec::new();
+            self.machine.transmit(&mut out);
+            self.stream.tls.writer().write_all(&out).unwrap();
+        }
+        self.stream.socket.set_nonblocking(false).unwrap();
     }
 
     /// Logged in.
@@ -164,6 +176,23 @@ impl Client {
     pub fn live(world: &World, user: &str, versions: Versions) -> Self {
         let mut client = Self::login(world, user, versions);
         client.sync_to_the_end(Offset::ZERO);
+        client
+    }
+}
+
+impl<S: Stream> Client<S> {
+    pub fn over(stream: S, token: &str, versions: Versions) -> Self {
+        let config = ClientConfig {
+            versions,
+            capabilities: Capabilities::ALL,
+            token: Bytes::copy_from_slice(token.as_bytes()),
+            device: DeviceId::new("phone").unwrap(),
+            nonce: [7; 16],
+            at: START,
+        };
+        let machine = ClientConnection::new(config, Monotonic(0));
+        let mut client = Self { stream, machine, events: VecDeque::new() };
+        client.flush();
         client
     }
 
@@ -195,23 +224,23 @@ impl Client {
         }
     }
 
-    /// Asks without reading a single answer until the server reads no further: then it owes as much as it may.
-    pub fn ask_until_read_no_further(&mut self, world: &World) {
-        self.stream.socket.set_nonblocking(true).unwrap();
-        #[allow(clippy::disallowed_methods, reason = "a test waits only so long")]
-        let began = std::time::Instant::now();
-        while world.edge.statistics().reading_paused == 0 {
-            assert!(began.elapsed() < PATIENCE, "still read");
-            if self.stream.tls.wants_write() {
-                let _ = self.stream.tls.write_tls(&mut self.stream.socket);
-                continue;
+    /// The same in several writes, each of whole frames.
+    pub fn flush_in_messages_of(&mut self, bytes: usize) {
+        let mut out = Vec::new();
+        self.machine.transmit(&mut out);
+        let mut message = Vec::new();
+        let mut rest = out.as_slice();
+        while let Ok(Some(frame)) =
+            iris_protocol::frame::split(rest, iris_types::limits::FRAME_PAYLOAD_BYTES_MAX)
+        {
+            let whole = &rest[..rest.len() - frame.rest.len()];
+            if message.len() + whole.len() > bytes {
+                self.stream.write(&std::mem::take(&mut message));
             }
-            (0..1_000).for_each(|_| self.machine.ping(Monotonic(0)));
-            let mut out = Vec::new();
-            self.machine.transmit(&mut out);
-            self.stream.tls.writer().write_all(&out).unwrap();
+            message.extend_from_slice(whole);
+            rest = frame.rest;
         }
-        self.stream.socket.set_nonblocking(false).unwrap();
+        self.stream.write(&message);
     }
 
     /// The next event; `None` when the server closed without another word.

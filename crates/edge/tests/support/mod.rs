@@ -3,15 +3,18 @@
 
 pub mod client;
 pub mod core;
+pub mod web;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use iris_edge::{
-    Clock, CoreLink, Edge, EdgeConfig, EdgeInbox, Now, Statistics, TlsConfig, TokenSecret, token,
+    AdmissionLimits, Clock, CoreLink, Edge, EdgeConfig, EdgeInbox, Now, Statistics, TlsConfig, TokenSecret,
+    WebListener, token,
 };
 use iris_protocol::server::ServerConfig;
+use iris_types::limits::RATE_MAX;
 use iris_types::{Monotonic, Timestamp, UserId};
 use rustls_pki_types::CertificateDer;
 
@@ -48,6 +51,27 @@ pub struct World {
     pub authority: CertificateDer<'static>,
 }
 
+/// What an edge of the tests has that others may not have.
+struct Setup {
+    connections_max: usize,
+    event_loops: u16,
+    protocol: ServerConfig,
+    web: Vec<WebListener>,
+    admission: AdmissionLimits,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            connections_max: usize::MAX,
+            event_loops: 1,
+            protocol: ServerConfig::default(),
+            web: Vec::new(),
+            admission: AdmissionLimits { connections_per_minute: RATE_MAX, failed_logins_per_hour: RATE_MAX },
+        }
+    }
+}
+
 pub fn secret() -> TokenSecret {
     TokenSecret::new(b"0123456789abcdefghijklmnopqrstuv").unwrap()
 }
@@ -77,6 +101,25 @@ impl World {
         protocol: ServerConfig,
         wrap: impl FnOnce(Arc<FakeCore>) -> Arc<dyn CoreLink>,
     ) -> Self {
+        Self::start(Setup { connections_max, event_loops, protocol, ..Setup::default() }, wrap)
+    }
+
+    /// With listeners for browsers: [`web::listeners`].
+    pub fn web() -> Self {
+        Self::web_behind(|core| core)
+    }
+
+    pub fn web_behind(wrap: impl FnOnce(Arc<FakeCore>) -> Arc<dyn CoreLink>) -> Self {
+        Self::start(Setup { web: web::listeners(), ..Setup::default() }, wrap)
+    }
+
+    /// The same, and what anybody may do so often only.
+    pub fn limited(admission: AdmissionLimits) -> Self {
+        Self::start(Setup { web: web::listeners(), admission, ..Setup::default() }, |core| core)
+    }
+
+    fn start(setup: Setup, wrap: impl FnOnce(Arc<FakeCore>) -> Arc<dyn CoreLink>) -> Self {
+        let Setup { connections_max, event_loops, protocol, web, admission } = setup;
         let (authority, tls) = material();
         let inboxes = EdgeInbox::for_loops(event_loops).unwrap();
         let core = Arc::new(FakeCore::new(inboxes.clone()));
@@ -84,12 +127,14 @@ impl World {
         let clock = Arc::new(HandClock(Mutex::new(now)));
         let config = EdgeConfig {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            web,
             inboxes,
             tls,
             token_check: Arc::new(|bytes, now| token::verify(&secret(), bytes, now)),
             protocol: Arc::new(protocol),
             clock: clock.clone(),
             connections_max,
+            admission,
         };
         let edge = Edge::start(config, wrap(core.clone())).unwrap();
         Self { edge, core, clock, authority }

@@ -17,6 +17,7 @@ use super::generator::Access;
 use super::tls;
 use super::transport::Endpoint;
 use crate::cli::Load;
+use crate::config::Limits;
 use crate::material::{DevFiles, hexadecimal, random, read_private};
 use crate::ready::Ready;
 use crate::token::HOW_TO_MAKE_A_SECRET;
@@ -105,6 +106,8 @@ impl OwnServer {
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let own = Self { folder, child: None, kept: false };
         fs::write(own.overrides(), overrides)?;
+        // Everybody comes from one address; `iris dev` sets them.
+        eprintln!("limits of the server: {}", Limits::HIGH);
         Ok(own)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,14 +19,10 @@ const DESCRIPTORS_WANTED: u64 = 10_000; // layout
 const FLUSHES: usize = 100; // layout
 
 pub(super) fn machine(places: &Places) -> Vec<Finding> {
-    vec![
-        clock(places),
-        flush_latency(&places.data),
-        descriptors(),
-        port(places),
-        certificate(places),
-        free_space(&places.data),
-    ]
+    let mut findings = vec![clock(places), flush_latency(&places.data), descriptors()];
+    findings.extend(places.listen.iter().map(|listen| port(*listen, places.running)));
+    findings.extend([certificate(places), free_space(&places.data)]);
+    findings
 }
 
 /// Message ids and logins carry clock readings, so a clock that is far off refuses everybody.
@@ -114,16 +110,16 @@ fn descriptors() -> Finding {
     }
 }
 
-fn port(places: &Places) -> Finding {
-    if places.running {
-        return Finding::good("port", format!("{}: the server is running", places.listen));
+fn port(listen: SocketAddr, is_running: bool) -> Finding {
+    if is_running {
+        return Finding::good("port", format!("{listen}: the server is running"));
     }
-    match TcpListener::bind(places.listen) {
-        Ok(_) => Finding::good("port", format!("{} is free", places.listen)),
+    match TcpListener::bind(listen) {
+        Ok(_) => Finding::good("port", format!("{listen} is free")),
         Err(error) => Finding::bad(
             "port",
-            format!("{}: {error}", places.listen),
-            format!("see who has it with: ss -ltnp 'sport = :{}'", places.listen.port()),
+            format!("{listen}: {error}"),
+            format!("see who has it with: ss -ltnp 'sport = :{}'", listen.port()),
         ),
     }
 }

@@ -24,6 +24,7 @@ pub struct DevServer {
     lines: Option<Receiver<String>>,
     address: String,
     prefix: Vec<String>,
+    arguments: Vec<String>,
     overrides: Option<PathBuf>,
 }
 
@@ -43,6 +44,7 @@ impl DevServer {
             lines: None,
             address: "127.0.0.1:0".to_owned(),
             prefix: Vec::new(),
+            arguments: Vec::new(),
             overrides: None,
         }
     }
@@ -50,6 +52,12 @@ impl DevServer {
     /// Runs the server under another command, strace for one.
     pub fn under(mut self, prefix: &[&str]) -> Self {
         self.prefix = prefix.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Adds arguments from the next start on.
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
@@ -72,6 +80,7 @@ impl DevServer {
             None => iris(),
         };
         command.args(["dev", "--dir"]).arg(&self.directory).args(["--listen", &self.address]);
+        command.args(&self.arguments);
         if let Some(file) = &self.overrides {
             command.arg("--overrides").arg(file);
         }
@@ -98,6 +107,18 @@ impl DevServer {
                 Err(RecvTimeoutError::Disconnected) => panic!("the server ended before it was ready"),
             }
         }
+    }
+
+    /// Reads on what the server says until a line ends with this.
+    pub fn wait_for_line(&self, end: &str) {
+        let lines = self.lines.as_ref().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if line.ends_with(end) {
+                return;
+            }
+        }
+        panic!("the server did not say {end}");
     }
 
     pub fn directory(&self) -> &Path {

@@ -9,33 +9,40 @@ use iris_types::{Monotonic, Presence, Typing};
 use crate::output::Output;
 use crate::{presence, typing};
 
-/// Presences that wait until the output is sent: of each user the latest. Empty, without memory, unless the output
-/// is long.
+/// Presences that wait until the output is sent: of each user the latest. `None` unless the output is long.
 #[derive(Debug, Default)]
-pub(super) struct Late(Vec<Presence>);
+pub(super) struct Late(Option<Box<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    presences: Vec<Presence>,
+}
 
 impl Late {
     pub(super) fn forget(&mut self) {
-        self.0 = Vec::new();
+        self.0 = None;
     }
 
     /// Appends what waited; the output was sent just before.
     pub(super) fn transmit(&mut self, out: &mut Vec<u8>) -> bool {
-        let late = std::mem::take(&mut self.0);
-        late.iter().for_each(|presence| presence::encode_push(presence, out));
-        !late.is_empty()
+        let Some(waiting) = self.0.take() else { return false };
+        waiting.presences.iter().for_each(|presence| presence::encode_push(presence, out));
+        true
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Presence>()
+        let bytes =
+            |waiting: &Waiting| size_of::<Waiting>() + waiting.presences.capacity() * size_of::<Presence>();
+        self.0.as_deref().map_or(0, bytes)
     }
 
     /// Nobody watches more users than there is room for here.
     fn keep(&mut self, presence: &Presence) {
-        if let Some(one) = self.0.iter_mut().find(|one| one.user == presence.user) {
+        let waiting = &mut self.0.get_or_insert_default().presences;
+        if let Some(one) = waiting.iter_mut().find(|one| one.user == presence.user) {
             one.state = presence.state;
-        } else if self.0.len() < WATCHED_MAX {
-            self.0.push(presence.clone());
+        } else if waiting.len() < WATCHED_MAX {
+            waiting.push(presence.clone());
         }
     }
 }

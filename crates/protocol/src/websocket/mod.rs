@@ -1,14 +1,13 @@
 //! The server's side of a WebSocket (RFC 6455): the same frames as over TLS, for browsers.
 //!
 //! ```text
-//! bytes ──► HeadReader ──► Upgrade ──► 101 ─┐
-//!                                           ▼
-//! bytes ──────────────────────────────► WebSocket ──► frames ──► ServerConnection
-//! bytes ◄────────────────────────────── WebSocket ◄── frames ◄── ServerConnection
+//! bytes ──► HttpConnection ──► Upgrade ──► 101 ─┐
+//!                                               ▼
+//! bytes ──────────────────────────────────► WebSocket ──► frames ──► ServerConnection
+//! bytes ◄────────────────────────────────── WebSocket ◄── frames ◄── ServerConnection
 //! ```
 //!
-//! - [`HeadReader`], [`RequestHead`]: the one HTTP request in front.
-//! - [`Upgrade`], [`UpgradeError`]: whether it opens a WebSocket, and what is answered.
+//! - [`Upgrade`], [`UpgradeError`]: whether an HTTP request ([`crate::http`]) opens a WebSocket, and what is answered.
 //! - [`WebSocket`]: everything behind it. It is a layer without buffers: what arrives is unmasked where it lies and
 //!   cut out of its WebSocket frames; putting Iris frames together, their bounds and their order stay with
 //!   [`crate::server::ServerConnection`].
@@ -17,7 +16,6 @@
 
 mod close;
 mod frame;
-mod head;
 mod upgrade;
 
 use std::fmt;
@@ -28,7 +26,6 @@ use iris_types::limits::{PARTIAL_FRAME_MS_MAX, WEBSOCKET_PONG_BYTES_MAX};
 use self::frame::{Control, Opcode, Reader, Turn};
 
 pub use self::close::{CloseCode, End};
-pub use self::head::{HeadError, HeadProgress, HeadReader, RequestHead};
 pub use self::upgrade::{Upgrade, UpgradeError};
 
 /// The machine behind the upgrade.

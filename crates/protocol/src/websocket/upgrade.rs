@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha1::{Digest as _, Sha1};
 
-use super::{HeadError, RequestHead};
+use crate::http::{HeadError, RequestHead};
 
 /// Appended to the client's key, so that nobody but a WebSocket server gives the right answer (section 1.3).
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -33,9 +33,9 @@ pub enum UpgradeError {
     /// The caller's: it does not know the origin or the host.
     #[error("pages of this origin may not connect")]
     Forbidden,
-    /// The caller's: it has no WebSocket there.
-    #[error("there is nothing at this path")]
-    NotFound,
+    /// The caller's: what it owes is not sent, and would be cut off by the 101.
+    #[error("answers to earlier requests are still to be sent")]
+    Pipelined,
     #[error("the method is not GET")]
     Method,
     #[error("the request does not ask for a WebSocket")]
@@ -88,9 +88,8 @@ impl UpgradeError {
             Self::Head(HeadError::TooLong | HeadError::TooManyHeaders) => {
                 (431, "Request Header Fields Too Large")
             }
-            Self::Head(_) | Self::Origin | Self::Key => (400, "Bad Request"),
+            Self::Head(_) | Self::Origin | Self::Key | Self::Pipelined => (400, "Bad Request"),
             Self::Forbidden => (403, "Forbidden"),
-            Self::NotFound => (404, "Not Found"),
             Self::Method => (405, "Method Not Allowed"),
             Self::NotAnUpgrade | Self::Version => (426, "Upgrade Required"),
         }

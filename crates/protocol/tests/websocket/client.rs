@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use iris_protocol::client::{ClientConnection, ClientEvent};
+use iris_protocol::http::HeadReader;
 use iris_protocol::server::{ServerConfig, ServerConnection, ServerEvent};
-use iris_protocol::websocket::{End, HeadReader, Upgrade, WebSocket};
+use iris_protocol::websocket::{End, Upgrade, WebSocket};
 use iris_protocol::{DrainHint, Versions};
 use iris_types::limits::FRAME_PAYLOAD_BYTES_MAX;
 use iris_types::request::RequestId;

@@ -1,7 +1,7 @@
 //! The request in front of a WebSocket: what opens one, what is refused and how.
 
-use iris_protocol::websocket::HeadError as H;
-use iris_protocol::websocket::{HeadReader, RequestHead, Upgrade, UpgradeError as U};
+use iris_protocol::http::{HeadError as H, HeadReader, RequestHead};
+use iris_protocol::websocket::{Upgrade, UpgradeError as U};
 use iris_types::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_HEADERS_MAX};
 
 use super::NOW;
@@ -213,7 +213,7 @@ fn refusals_name_what_is_missing() {
         (U::Key, "400 Bad Request", "close", ""),
         (U::Origin, "400 Bad Request", "close", ""),
         (U::Forbidden, "403 Forbidden", "close", ""),
-        (U::NotFound, "404 Not Found", "close", ""),
+        (U::Pipelined, "400 Bad Request", "close", ""),
         (U::Method, "405 Method Not Allowed", "close", "Allow: GET\r\n"),
         (
             U::NotAnUpgrade,

@@ -10,6 +10,11 @@ use crate::forward::Recipient;
 use crate::{item, rows};
 
 const VERSION: u8 = 1;
+/// Bytes of a body that are worth looking for at the end of a forward.
+const SHARED_BYTES_MIN: usize = 64; // layout
+const FORWARD: u8 = 3;
+/// A forward without the body that it ends with.
+const FORWARD_OF_BODY: u8 = 17;
 
 /// Gathers events as the bytes of a chunk.
 #[derive(Debug)]
@@ -31,7 +36,8 @@ impl ChunkWriter {
     pub fn push(&mut self, vnode: VnodeId, epoch: Epoch, event: &Event) {
         self.bytes.put_u16(vnode.0);
         self.bytes.put_u64(epoch.0);
-        self.bytes.put_u8(event.kind());
+        let kind = if self.shared_bytes(event) > 0 { FORWARD_OF_BODY } else { event.kind() };
+        self.bytes.put_u8(kind);
         let start = self.bytes.len();
         self.bytes.put_u32(0);
         self.put_fields(event);
@@ -81,7 +87,8 @@ impl ChunkWriter {
             }
             Event::Forward { destination, position, confirmed, forward } => {
                 put_stream(&mut self.bytes, *destination, *position, *confirmed);
-                self.bytes.put_slice(forward);
+                let own = forward.len() - self.shared_bytes(event);
+                self.bytes.put_slice(&forward[..own]);
             }
             Event::Stream { destination, last, confirmed } => {
                 put_stream(&mut self.bytes, *destination, *last, *confirmed);
@@ -111,6 +118,14 @@ impl ChunkWriter {
                 self.bytes.put_slice(row);
             }
         }
+    }
+
+    /// Bytes at the end of a forward that are the body of the last message: a group's goes to many vnodes, and the chunk
+    /// holds it once.
+    fn shared_bytes(&self, event: &Event) -> usize {
+        let (Event::Forward { forward, .. }, Some(body)) = (event, &self.body) else { return 0 };
+        let body = body.bytes();
+        if body.len() >= SHARED_BYTES_MIN && forward.ends_with(body) { body.len() } else { 0 }
     }
 
     /// A body, or that it is the one of the last message.
@@ -195,7 +210,7 @@ impl Event {
                 item: InboxItem::Message(InboxMessage { with: Peer::User(_), .. }),
                 ..
             }) => 2,
-            Self::Forward { .. } => 3,
+            Self::Forward { .. } => FORWARD,
             Self::Stream { .. } => 4,
             Self::Devices { .. } => 5,
             Self::RevokedDevices { .. } => 6,
@@ -254,9 +269,15 @@ impl ChunkReader {
                 Ok(Event::Message(event))
             }
             2 => Ok(Event::Entry(read_entry(fields, self.body.as_ref())?)),
-            3 => {
+            FORWARD | FORWARD_OF_BODY => {
                 let (destination, position, confirmed) = read_stream(&mut fields)?;
-                Ok(Event::Forward { destination, position, confirmed, forward: fields.rest() })
+                let own = fields.rest();
+                let forward = match &self.body {
+                    _ if kind == FORWARD => own,
+                    Some(body) => Bytes::from([&own[..], &body.bytes()[..]].concat()),
+                    None => return Err(Malformed("body of a forward")),
+                };
+                Ok(Event::Forward { destination, position, confirmed, forward })
             }
             4 => {
                 let (destination, last, confirmed) = read_stream(&mut fields)?;

@@ -22,6 +22,7 @@
 //! 14. settings: user, [`crate::settings`]
 //! 15. last message of a member, and what the member was told of it: group 16, user, seq 8, delivered 4, read 4
 //! 16. taken: source 2, position 8 of a stream whose forward gave no entry
+//! 17. forward as in 3, without the body of the message before in this chunk, which it ends with
 //!
 //! Replay turns events into rows and decides nothing, so it cannot fail on anything but a broken layout.
 

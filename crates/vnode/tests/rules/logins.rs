@@ -16,7 +16,7 @@ fn inbox() -> Inbox {
     let times = (Timestamp(NOW), Timestamp(NOW - 10_000));
     attach::decide(&mut inbox, &login(), &Nonces::default(), times, Stamp(1)).unwrap();
     assert_eq!(acknowledge::note(&mut inbox, &device("d"), Offset(3)), Ok(true));
-    assert!(acknowledge::move_cursors(&mut inbox, &user("a"), Timestamp(NOW), Stamp(2)).is_some());
+    assert!(acknowledge::move_cursors(&mut inbox));
     inbox
 }
 
@@ -83,12 +83,17 @@ fn a_cursor_only_moves_forward_and_never_ahead() {
     assert_eq!(acknowledge::note(&mut inbox, &device("d"), Offset(6)), Err(ErrorCode::CursorAhead));
     assert_eq!(acknowledge::note(&mut inbox, &device("x"), Offset(5)), Err(ErrorCode::WrongState));
     assert_eq!(acknowledge::note(&mut inbox, &device("d"), Offset(2)), Ok(false));
-    assert!(acknowledge::move_cursors(&mut inbox, &user("a"), Timestamp(NOW), Stamp(3)).is_none());
+    assert!(!acknowledge::move_cursors(&mut inbox));
     assert_eq!(acknowledge::note(&mut inbox, &device("d"), Offset(5)), Ok(true));
-    let event = acknowledge::move_cursors(&mut inbox, &user("a"), Timestamp(NOW), Stamp(3));
-    assert!(matches!(event, Some(Event::Devices { .. })));
-    // Elided only once it is committed.
-    assert_eq!((inbox.elidable(Stamp(2)), inbox.elidable(Stamp(3))), (None, Some(Offset(5))));
+    assert!(acknowledge::move_cursors(&mut inbox));
+    let event = attach::change(&mut inbox, &user("a"), Timestamp(NOW), Stamp(3));
+    assert!(matches!(event, Event::Devices { .. }));
+    // Elided only once it is committed, and once the conversations know what is delivered.
+    assert_eq!((inbox.elidable(Stamp(2)), inbox.elidable(Stamp(3))), (None, None));
+    for (given, elidable) in [(4, Some(Offset(4))), (5, Some(Offset(5))), (9, Some(Offset(5)))] {
+        inbox.devices.as_mut().unwrap().given = Offset(given);
+        assert_eq!((inbox.elidable(Stamp(2)), inbox.elidable(Stamp(3))), (None, elidable));
+    }
 }
 
 #[test]

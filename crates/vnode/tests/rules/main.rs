@@ -1,9 +1,16 @@
 //! The domain's rules as data: a state, a command, what is decided.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod creations;
 mod devices;
+mod group;
+mod histories;
 mod layouts;
+mod lists;
 mod logins;
+mod matrix;
+mod places;
+mod random_changes;
 mod sends;
 mod streams;
 

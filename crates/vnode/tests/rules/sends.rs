@@ -1,33 +1,37 @@
 use iris_types::request::SendMessage;
 use iris_types::{ConversationId, ErrorCode, Seq, Timestamp};
+use iris_vnode::events::Written;
 use iris_vnode::rows::First;
 use iris_vnode::send_message::{Decision, Lookups, body_hash, decide, needs_previous};
-use iris_vnode::{Conversation, Side, Stamp};
+use iris_vnode::{Author, Conversation, Side, Stamp};
 
 use crate::{NOW, body, id, user};
 
+const LOWER: Author = Author::Side(Side::Lower);
+const HIGHER: Author = Author::Side(Side::Higher);
 const WEEK: u64 = 7 * 24 * 3_600_000;
 
 /// A conversation of `a` and `b`: seq 4 committed, then seq 5 of `a`, id 5, text "five", in chunk 9.
 fn conversation() -> Conversation {
     let mut one = Conversation::new(ConversationId([1; 16]), user("a"), user("b"), Seq(4));
     let decision =
-        decide(&mut one, Side::Lower, &send(5, "five", None), Lookups::default(), Timestamp(NOW), Stamp(9));
+        decide(&mut one, &LOWER, &send(5, "five", None), Lookups::default(), Timestamp(NOW), Stamp(9));
     assert!(matches!(decision, Decision::New { .. }));
     one
 }
 
 fn send(number: u8, text: &str, previous: Option<u8>) -> SendMessage {
     let previous = previous.map(|number| id(number, NOW));
-    SendMessage { id: id(number, NOW), to: user("b"), previous, body: body(text) }
+    SendMessage { id: id(number, NOW), to: user("b").into(), previous, body: body(text) }
 }
 
 /// What is decided: seq and the chunk to wait for.
 fn check(side: Side, send: &SendMessage, lookups: Lookups) -> Result<(u64, u64), (ErrorCode, u64)> {
     let mut one = conversation();
-    match decide(&mut one, side, send, lookups, Timestamp(NOW), Stamp(10)) {
+    match decide(&mut one, &Author::Side(side), send, lookups, Timestamp(NOW), Stamp(10)) {
         Decision::New { event, sent } => {
-            assert_eq!((event.seq, event.sent_at, event.side), (sent.seq, Timestamp(NOW), side));
+            assert_eq!((event.seq, event.sent_at), (sent.seq, Timestamp(NOW)));
+            assert!(matches!(event.written, Written::Direct { side: by, .. } if by == side));
             assert_eq!((one.last, one.touched, one.committed), (sent.seq, Stamp(10), Seq(4)));
             Ok((sent.seq.0, 10))
         }
@@ -106,19 +110,19 @@ fn an_id_has_a_window() {
 #[test]
 fn a_commit_forgets_what_rows_know() {
     let mut one = conversation();
-    assert!(!needs_previous(&one, Side::Lower, id(5, NOW)));
-    assert!(needs_previous(&one, Side::Higher, id(5, NOW)));
+    assert!(!needs_previous(&one, &LOWER, id(5, NOW)));
+    assert!(needs_previous(&one, &HIGHER, id(5, NOW)));
     one.commit(Seq(5), Stamp(9));
     assert_eq!((one.committed, one.recent.len()), (Seq(5), 0));
     // The last id of each side stays at hand.
-    assert!(!needs_previous(&one, Side::Lower, id(5, NOW)));
-    assert!(needs_previous(&one, Side::Lower, id(4, NOW)));
+    assert!(!needs_previous(&one, &LOWER, id(5, NOW)));
+    assert!(needs_previous(&one, &LOWER, id(4, NOW)));
 }
 
 #[test]
 fn the_counter_ends_without_a_wrap() {
     let mut one = Conversation::new(ConversationId([1; 16]), user("a"), user("b"), Seq(u64::MAX));
     let decision =
-        decide(&mut one, Side::Lower, &send(6, "x", None), Lookups::default(), Timestamp(NOW), Stamp(1));
+        decide(&mut one, &LOWER, &send(6, "x", None), Lookups::default(), Timestamp(NOW), Stamp(1));
     assert!(matches!(decision, Decision::Refused { code: ErrorCode::Unavailable, .. }));
 }

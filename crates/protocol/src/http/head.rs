@@ -62,6 +62,11 @@ impl HeadReader {
         Self { bytes: Vec::new(), line_begins: 0, lines: 0, opened_at: now }
     }
 
+    /// The time for the head starts anew: only now the client can expect it to be read.
+    pub fn restart(&mut self, now: Monotonic) {
+        self.opened_at = now;
+    }
+
     /// Takes bytes up to the end of the head.
     ///
     /// # Errors
@@ -72,6 +77,7 @@ impl HeadReader {
             self.take(*byte)?;
             if *byte == b'\n' && self.ends_line()? {
                 let head = RequestHead::parse(std::mem::take(&mut self.bytes))?;
+                (self.line_begins, self.lines) = (0, 0);
                 return Ok(HeadProgress { consumed: at + 1, head: Some(head) });
             }
         }
