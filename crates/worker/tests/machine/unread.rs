@@ -1,9 +1,7 @@
 //! Read marks, and what a list counts as unread.
 
 use iris_types::request::{Answer, MarkRead, Request, SetFlags};
-use iris_types::{
-    ConversationId, ErrorCode, Flags, InboxItem, Peer, Policy, Seq, Standing, Target,
-};
+use iris_types::{ConversationId, ErrorCode, Flags, InboxItem, Peer, Policy, Seq, Standing, Target};
 use iris_worker::WorkerLimits;
 
 use crate::world::*;
@@ -48,7 +46,10 @@ fn messages_of_others_are_unread_until_they_are_marked() {
         assert_eq!((line(&mut world, "a"), line(&mut world, "b")), ((3, 1, 5), (2, 2, 5)));
         for _ in 0..2 {
             assert_eq!(read(&mut world, "b", &to_a, 6), Some(ErrorCode::UnknownConversation));
-            assert_eq!(read(&mut world, "b", &Target::User(user("c")), 1), Some(ErrorCode::UnknownConversation));
+            assert_eq!(
+                read(&mut world, "b", &Target::User(user("c")), 1),
+                Some(ErrorCode::UnknownConversation)
+            );
             world.restart();
         }
         assert_eq!(read(&mut world, "b", &to_a, 3), None);
