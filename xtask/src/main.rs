@@ -1,4 +1,4 @@
-//! Tasks of the repository: `cargo xtask test | tidy | sim | fuzz | bench | deny | advisories`.
+//! Tasks of the repository: `cargo xtask test | tidy | sim | fuzz | bench | web | screenshots | deny | advisories`.
 //!
 //! Not part of the product. Exit codes: 0 passed, 1 failed, 2 skipped because something is missing (the
 //! command that installs it is printed).
@@ -15,6 +15,7 @@ mod process;
 mod python;
 mod steps;
 mod tidy;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,6 +54,13 @@ enum Task {
     Figures,
     /// The client of `docs/protocol.md` in Python against a server of its own.
     Python,
+    /// The TypeScript SDK and the web client, from source; `--check` compares with what is committed.
+    Web {
+        #[arg(long)]
+        check: bool,
+    },
+    /// Pictures of the web client for the README, of a release build.
+    Screenshots,
 }
 
 /// Arguments passed on as they are.
@@ -85,6 +93,8 @@ fn run(task: &Task, root: &Path) -> anyhow::Result<Outcome> {
         Task::Advisories => deny::advisories(root),
         Task::Figures => figures::run(root),
         Task::Python => python::run(root),
+        Task::Web { check } => web::build(root, *check),
+        Task::Screenshots => web::screenshots(root),
     }
 }
 

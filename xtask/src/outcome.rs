@@ -28,6 +28,10 @@ impl Outcome {
         }
     }
 
+    pub(crate) const fn is_failed(&self) -> bool {
+        matches!(self, Self::Ran { failed: 1.., .. })
+    }
+
     /// The sum over steps; a failure outweighs a skip, a skip outweighs a pass.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -42,13 +46,20 @@ impl Outcome {
     }
 }
 
-/// Tests counted in the output of `cargo test`: the sum over lines like
-/// `test result: ok. 12 passed; 0 failed; 1 ignored; ...`.
+/// Tests counted in the output of `cargo test`, the sum over lines like
+/// `test result: ok. 12 passed; 0 failed; 1 ignored; ...`, and of `node --test`, lines like `# pass 12` and `# fail 0`.
 pub(crate) fn counted(output: &str) -> (u64, u64) {
     output.lines().filter_map(counted_line).fold((0, 0), |sum, line| (sum.0 + line.0, sum.1 + line.1))
 }
 
 fn counted_line(line: &str) -> Option<(u64, u64)> {
+    let node = |word| line.strip_prefix(word).and_then(|count| count.parse().ok());
+    if let Some(passed) = node("# pass ") {
+        return Some((passed, 0));
+    }
+    if let Some(failed) = node("# fail ").or_else(|| node("# cancelled ")) {
+        return Some((0, failed));
+    }
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let mut parts = counts.split("; ");
     Some((number(parts.next()?, "passed")?, number(parts.next()?, "failed")?))
@@ -67,6 +78,12 @@ mod tests {
         let output = "running 3 tests\ntest result: ok. 3 passed; 0 failed; 0 ignored; 0 measured\n\
                       noise 9 passed; 9 failed\ntest result: FAILED. 1 passed; 2 failed; 0 ignored\n";
         assert_eq!(counted(output), (4, 2));
+    }
+
+    #[test]
+    fn counts_of_node_are_taken() {
+        let output = "ok 1 - a\n# tests 3\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 0\n";
+        assert_eq!(counted(output), (2, 2));
     }
 
     #[test]

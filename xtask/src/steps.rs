@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::outcome::Outcome;
 use crate::prerequisites::{self, WASM_TARGET};
-use crate::{deny, process, python, tidy};
+use crate::{deny, process, python, tidy, web};
 
 /// What a step does.
 enum Work {
@@ -52,6 +52,9 @@ const STEPS: &[Step] = &[
     Step { name: "release build", when: Full, minutes_max: 15, work: Cargo(&["build", "--release", "--package", "iris", "--locked", "--quiet"]) },
     Step { name: "end to end", when: Full, minutes_max: 15, work: Cargo(&["test", "--release", "--package", "iris", "--locked", "--quiet", "--no-fail-fast"]) },
     Step { name: "python client", when: Full, minutes_max: 5, work: Own(python::run) },
+    Step { name: "web client as committed", when: Full, minutes_max: 20, work: Own(web::check) },
+    Step { name: "typescript client", when: Full, minutes_max: 15, work: Own(web::sdk) },
+    Step { name: "browser", when: Full, minutes_max: 15, work: Own(web::browser) },
     Step { name: "20 kills under load", when: Full, minutes_max: 5, work: Cargo(&["run", "--release", "--package", "iris", "--locked", "--quiet", "--", "bench", "crash", "--kills", "20", "--spawn"]) },
     Step { name: "fuzz", when: Full, minutes_max: 10, work: Cargo(&["run", "--release", "--package", "iris-fuzz", "--locked", "--quiet", "--", "--inputs", "20000"]) },
     Step { name: "simulator's tests", when: Full, minutes_max: 15, work: Cargo(&["test", "--release", "--package", "iris-sim", "--locked", "--quiet", "--no-fail-fast"]) },

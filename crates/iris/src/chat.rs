@@ -80,6 +80,11 @@ async fn close(
 
 fn options(arguments: &Chat) -> Result<Options> {
     let (user, device) = (arguments.user.clone(), arguments.device.clone());
+    let versions = match arguments.protocol {
+        Some(1) => Versions::ONLY_1,
+        Some(_) => Versions::ONLY_2,
+        None => Versions::ALL,
+    };
     let files = DevFiles::new(&arguments.dir)?;
     let state = |default: Option<PathBuf>| match arguments.state.clone().or(default) {
         Some(state) => Ok(state),
@@ -95,7 +100,7 @@ fn options(arguments: &Chat) -> Result<Options> {
             state_dir: state(None)?,
             user,
             device,
-            versions: Versions::ALL,
+            versions,
         });
     }
     // The server may be down at this moment: what it wrote when it last served says where it will be again.
@@ -109,7 +114,7 @@ fn options(arguments: &Chat) -> Result<Options> {
         state_dir: state(Some(files.client(user.as_str(), device.as_str())))?,
         user,
         device,
-        versions: Versions::ALL,
+        versions,
     })
 }
 

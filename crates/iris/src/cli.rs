@@ -120,6 +120,9 @@ pub(crate) struct Chat {
     /// Read one command and write one event per line, as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Speak this version of the protocol only.
+    #[arg(long, hide = true, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub(crate) protocol: Option<u8>,
 }
 
 #[derive(Debug, Args)]

@@ -72,6 +72,7 @@ pub use call::{Call, CallId, CallResult, Lane};
 pub use config::{Placement, WorkerConfig, WorkerIndex, WorkerLimits};
 pub use execute::{SharedCache, execute};
 pub use input::{AdminCommand, AdminId, Confirm, Frame, Input};
+pub use iris_vnode::bucket::Rate;
 pub use output::{AdminAnswer, Output, StopReason};
 pub use statistics::{Histogram, Statistics};
 pub use whisper::Whisper;

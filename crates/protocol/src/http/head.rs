@@ -77,6 +77,7 @@ impl HeadReader {
             self.take(*byte)?;
             if *byte == b'\n' && self.ends_line()? {
                 let head = RequestHead::parse(std::mem::take(&mut self.bytes))?;
+                (self.line_begins, self.lines) = (0, 0);
                 return Ok(HeadProgress { consumed: at + 1, head: Some(head) });
             }
         }

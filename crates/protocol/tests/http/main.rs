@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use iris_protocol::http::{Asset, Assets, Audience, HttpConnection, Site};
-use iris_types::limits::{HTTP_CONNECTION_MS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_RESPONSES_MAX};
+use iris_types::limits::{
+    HTTP_CONNECTION_MS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_HEADERS_MAX, HTTP_RESPONSES_MAX,
+};
 use iris_types::{Monotonic, Timestamp};
 
 const NOW: Monotonic = Monotonic(1_000);
@@ -185,6 +187,20 @@ fn requests_follow_each_other_and_a_fault_is_the_last() {
         assert!(told.contains(&format!("HTTP/1.1 {status}\r\nConnection: close")), "{sent}: {told}");
         assert!(is_closing && told.ends_with("Content-Length: 0\r\n\r\n"), "{told}");
     }
+}
+
+/// A browser loads a page and its files over one connection, again and again; bounds are those of each head.
+#[test]
+fn a_connection_is_used_as_often_as_one_likes() {
+    let (site, mut connection, mut out) = (site(), HttpConnection::new(NOW), Vec::new());
+    let request = get("/", &"X: y\r\n".repeat(HTTP_HEADERS_MAX - 1));
+    let times = 10 * HTTP_HEAD_BYTES_MAX / request.len();
+    for _ in 0..times {
+        connection.receive(request.as_bytes(), &site, WALL);
+        while connection.transmit(1_000_000, NOW, &mut out) {}
+    }
+    let told = String::from_utf8(out).unwrap();
+    assert_eq!((told.matches("HTTP/1.1 200 OK").count(), connection.is_closing()), (times, false));
 }
 
 #[test]
