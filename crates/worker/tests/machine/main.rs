@@ -6,6 +6,7 @@ mod expiry;
 mod faults;
 mod flush;
 mod group_faults;
+mod group_model;
 mod group_state;
 mod groups;
 mod logins;

@@ -357,7 +357,7 @@ impl World {
         self.inbox_after(name, 0).1
     }
 
-    fn inbox_after(&mut self, name: &str, mut after: u64) -> (Option<(u64, u64)>, Vec<Arc<InboxEntry>>) {
+    pub(crate) fn inbox_after(&mut self, name: &str, mut after: u64) -> InboxEntries {
         let (mut gap, mut all) = (None, Vec::new());
         loop {
             let page = match self.ask(name, Request::ReadInbox { after: Offset(after) }) {
@@ -452,6 +452,9 @@ impl World {
         self.workers.iter().map(|worker| read(worker.statistics())).sum()
     }
 }
+
+/// Gap (first, last), and entries.
+pub(crate) type InboxEntries = (Option<(u64, u64)>, Vec<Arc<InboxEntry>>);
 
 /// Gap (first, last), and texts by offset.
 pub(crate) type InboxTexts = (Option<(u64, u64)>, Vec<(u64, String)>);
