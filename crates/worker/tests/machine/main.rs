@@ -17,4 +17,5 @@ mod sends;
 mod strangers;
 mod streams;
 mod unread;
+mod words;
 mod world;
