@@ -103,9 +103,16 @@ class Bot:
             self.waiting.append(message)
 
     def on_member(self, event: Fields) -> None:
-        if event["change"] == "invited" and event["user"] == self.user and not event.get("history"):
-            self.say("group_accept", {"group": event["group"]})
+        invited = event["change"] == "invited" and event["user"] == self.user
+        # Who makes a group may invite others at once: what this user is in it is asked for.
+        made = event["change"] == "created" and event["by"] != self.user
+        if (invited or made) and not event.get("history"):
+            self.say("group", {"group": event["group"]})
         self.on_message(event)
+
+    def on_group(self, fields: Fields) -> None:
+        if fields.get("role") == "invited":
+            self.say("group_accept", {"group": fields["group"]})
 
     def answer(self, message: Fields) -> None:
         conversation, seq = message["conversation"], message["seq"]

@@ -14,10 +14,10 @@ use iris_protocol::server::ServerConfig;
 use iris_protocol::{Capabilities, ServerLimits, Versions};
 use iris_types::placement::VnodeCount;
 use iris_types::request::{Request, RequestId, SessionId};
-use iris_types::{InboxItem, UserId, VnodeId};
+use iris_types::{ConversationId, InboxItem, UserId, VnodeId};
 use iris_worker::{
-    Call, CallId, Input, Lane, Output, Placement, SharedCache, StopReason, Worker, WorkerConfig, WorkerIndex,
-    WorkerLimits, execute,
+    Call, CallId, Input, Lane, Output, Placement, SharedCache, StopReason, Whisper, Worker, WorkerConfig,
+    WorkerIndex, WorkerLimits, execute,
 };
 
 pub(crate) use self::tally::ServerTally;
@@ -133,14 +133,19 @@ impl Server {
         usize::from(self.placement.worker_of(vnode).0)
     }
 
-    /// The worker that a message is for: the user's for everything but sends and history.
+    /// The worker that a message is for: the conversation's for what is asked of it, the user's for everything else.
     fn route(&self, message: &ToCore) -> usize {
         let vnode = match message {
             ToCore::Attach { login, .. } => self.vnodes.of_user(&login.user),
             ToCore::Detach { user, .. } => self.vnodes.of_user(user),
             ToCore::Request { user, request, .. } => match request {
-                Request::SendMessage(send) => self.vnodes.of_direct(user, &send.to),
-                Request::ReadHistory(read) => self.vnodes.of_direct(user, &read.with),
+                Request::SendMessage(send) => self.vnodes.of_target(user, &send.to),
+                Request::ReadHistory(read) => self.vnodes.of_target(user, &read.with),
+                Request::CreateGroup(create) => self.vnodes.of_group(ConversationId::group(user, create.id)),
+                Request::ChangeGroup(change) => self.vnodes.of_group(change.group),
+                Request::ReadGroup { group } => self.vnodes.of_group(*group),
+                Request::ReadRoster(read) => self.vnodes.of_group(read.group),
+                Request::BlockUser(block) => self.vnodes.of_direct(user, &block.user),
                 _ => self.vnodes.of_user(user),
             },
         };
@@ -372,14 +377,22 @@ impl World {
                 self.send_to_edge(worker, ToEdge::Answer { session, id, answer });
             }
             Output::Push { session, entry } => {
-                let InboxItem::Message(message) = &entry.item;
-                self.observe_left(message.conversation, message.seq.0, message.id);
+                if let InboxItem::Message(message) = &entry.item {
+                    self.observe_left(message.conversation, message.seq.0, message.id);
+                }
                 self.push(worker, session, ToEdge::Push { session, entry });
             }
             Output::Close { session, code } => self.send_to_edge(worker, ToEdge::Close { session, code }),
             Output::Frame { to, frame } => {
                 self.send_between(to, Input::Frame(frame.clone()), || Input::Frame(frame.clone()))
             }
+            Output::Presence { session, presence } => {
+                self.send_to_edge(worker, ToEdge::Presence { session, presence });
+            }
+            Output::Typing { session, typing } => {
+                self.send_to_edge(worker, ToEdge::Typing { session, typing });
+            }
+            Output::Whisper { to, whisper } => self.whisper(to, whisper),
             Output::Confirm { to, confirm } => {
                 self.send_between(to, Input::Confirm(confirm), || Input::Confirm(confirm));
             }
@@ -461,6 +474,19 @@ impl World {
         if twice {
             let delay = self.random.u64(0..60);
             self.schedule(self.now + delay, Event::ToWorker { life, worker, input: again() });
+        }
+    }
+
+    /// Between workers a whisper may come late, overtaken by later ones, or never.
+    fn whisper(&mut self, to: WorkerIndex, whisper: Whisper) {
+        let (life, worker) = (self.server.life, usize::from(to.0));
+        let input = Input::Whisper(whisper);
+        if !self.options.unruly_frames {
+            return self.send_to_worker(worker, input);
+        }
+        let delay = self.random.u64(0..30);
+        if self.random.u8(..16) > 0 {
+            self.schedule(self.now + delay, Event::ToWorker { life, worker, input });
         }
     }
 

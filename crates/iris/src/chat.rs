@@ -3,7 +3,10 @@
 mod input;
 mod json;
 mod terminal;
+#[cfg(feature = "tui")]
+mod tui;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,6 +40,12 @@ pub(crate) fn run(arguments: &Chat) -> ExitCode {
     }
 }
 
+/// Whether there is a terminal to fill, and nobody wants lines instead. Nothing else may be written to it then.
+pub(crate) fn is_full_screen(arguments: &Chat) -> bool {
+    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    cfg!(feature = "tui") && !arguments.json && !arguments.lines && is_terminal
+}
+
 /// Chats until the end of input; gives how many sends are left.
 fn converse(arguments: &Chat) -> Result<usize> {
     let options = options(arguments)?;
@@ -44,10 +53,13 @@ fn converse(arguments: &Chat) -> Result<usize> {
     let unsettled = runtime.block_on(async {
         let (client, events) = Client::connect(options).await?;
         if arguments.json {
-            json::run(arguments, client, events).await
-        } else {
-            terminal::run(arguments, client, events).await
+            return json::run(arguments, client, events).await;
         }
+        #[cfg(feature = "tui")]
+        if is_full_screen(arguments) {
+            return tui::run(arguments, client, events).await;
+        }
+        terminal::run(arguments, client, events).await
     });
     // A read of the terminal that nobody waits for any more must not hold up the end.
     runtime.shutdown_background();
@@ -80,6 +92,11 @@ async fn close(
 
 fn options(arguments: &Chat) -> Result<Options> {
     let (user, device) = (arguments.user.clone(), arguments.device.clone());
+    let versions = match arguments.protocol {
+        Some(1) => Versions::ONLY_1,
+        Some(_) => Versions::ONLY_2,
+        None => Versions::ALL,
+    };
     let files = DevFiles::new(&arguments.dir)?;
     let state = |default: Option<PathBuf>| match arguments.state.clone().or(default) {
         Some(state) => Ok(state),
@@ -95,7 +112,7 @@ fn options(arguments: &Chat) -> Result<Options> {
             state_dir: state(None)?,
             user,
             device,
-            versions: Versions::ALL,
+            versions,
         });
     }
     // The server may be down at this moment: what it wrote when it last served says where it will be again.
@@ -109,7 +126,7 @@ fn options(arguments: &Chat) -> Result<Options> {
         state_dir: state(Some(files.client(user.as_str(), device.as_str())))?,
         user,
         device,
-        versions: Versions::ALL,
+        versions,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use iris_worker::Rate;
 use serde::Deserialize;
 
 /// What `iris serve --print-config` prints: every key with its default and its meaning.
@@ -86,6 +87,12 @@ pub(crate) struct Limits {
     pub(crate) connections_per_minute: u32,
     /// Of one account.
     pub(crate) failed_logins_per_hour: u32,
+    /// Of one user over all devices, changes of groups included.
+    pub(crate) messages_per_minute: u32,
+    /// How many of them at once after a rest.
+    pub(crate) messages_burst: u32,
+    /// Members and invitations of one group.
+    pub(crate) group_members: usize,
 }
 
 impl Default for Limits {
@@ -94,6 +101,9 @@ impl Default for Limits {
         Self {
             connections_per_minute: limits::CONNECTIONS_PER_MINUTE,
             failed_logins_per_hour: limits::FAILED_LOGINS_PER_HOUR,
+            messages_per_minute: limits::MESSAGES_PER_MINUTE,
+            messages_burst: limits::MESSAGES_BURST,
+            group_members: limits::GROUP_MEMBERS_MAX,
         }
     }
 }
@@ -103,6 +113,9 @@ impl Limits {
     pub(crate) const HIGH: Self = Self {
         connections_per_minute: iris_types::limits::RATE_MAX,
         failed_logins_per_hour: iris_types::limits::RATE_MAX,
+        messages_per_minute: Rate::GENEROUS.per_minute,
+        messages_burst: Rate::GENEROUS.burst,
+        group_members: iris_types::limits::GROUP_MEMBERS_MAX,
     };
 }
 
@@ -110,8 +123,8 @@ impl std::fmt::Display for Limits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} connections a minute per address, {} failed logins an hour per account",
-            self.connections_per_minute, self.failed_logins_per_hour
+            "{} connections a minute per address, {} failed logins an hour per account, {} messages a minute per user",
+            self.connections_per_minute, self.failed_logins_per_hour, self.messages_per_minute
         )
     }
 }
@@ -206,6 +219,17 @@ impl Config {
         let most = iris_types::limits::RATE_MAX;
         if let Some((key, _)) = rates.into_iter().find(|(_, rate)| !(1..=most).contains(rate)) {
             return Err((key, format!("1 to {most}")));
+        }
+        let most = Rate::GENEROUS;
+        if !(1..=most.per_minute).contains(&self.limits.messages_per_minute) {
+            return Err(("messages_per_minute", format!("1 to {}", most.per_minute)));
+        }
+        if !(1..=most.burst).contains(&self.limits.messages_burst) {
+            return Err(("messages_burst", format!("1 to {}", most.burst)));
+        }
+        let most = iris_types::limits::GROUP_MEMBERS_HARD_MAX;
+        if !(2..=most).contains(&self.limits.group_members) {
+            return Err(("group_members", format!("2 to {most}")));
         }
         let origins = self.web.iter().flat_map(|web| &web.origins);
         if let Some(origin) = origins.into_iter().find(|origin| !is_origin(origin)) {

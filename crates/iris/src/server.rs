@@ -13,7 +13,7 @@ use iris_edge::{
 };
 use iris_protocol::{DrainHint, Versions};
 use iris_types::placement::VnodeCount;
-use iris_worker::WorkerLimits;
+use iris_worker::{Rate, WorkerLimits};
 use tokio::sync::mpsc;
 
 use crate::admin_socket::AdminSocket;
@@ -190,6 +190,11 @@ fn start_core(
             log_tail_bytes_max: worker.log_tail_bytes,
             state_cache_bytes: worker.state_cache_bytes,
             linger_ms: worker.linger_ms,
+            group_members_max: config.limits.group_members,
+            messages: Rate {
+                per_minute: config.limits.messages_per_minute,
+                burst: config.limits.messages_burst,
+            },
             ..WorkerLimits::default()
         },
         engine: storage.engine(),

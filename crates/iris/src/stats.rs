@@ -33,6 +33,7 @@ fn sum(workers: &[Statistics]) -> Statistics {
         let counters = [
             (&mut sum.sends, one.sends),
             (&mut sum.duplicates, one.duplicates),
+            (&mut sum.rate_limited, one.rate_limited),
             (&mut sum.refusals, one.refusals),
             (&mut sum.inbox_entries, one.inbox_entries),
             (&mut sum.forwards, one.forwards),
@@ -63,6 +64,7 @@ fn worker(figures: &Statistics) -> Value {
     json!({
         "sends": figures.sends,
         "duplicates": figures.duplicates,
+        "rate_limited": figures.rate_limited,
         "refusals": figures.refusals,
         "inbox_entries": figures.inbox_entries,
         "forwards": figures.forwards,

@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use iris_protocol::client::{ClientConfig, ClientConnection, ClientEvent, Entry};
 use iris_protocol::{Capabilities, Versions};
 use iris_types::request::RequestId;
-use iris_types::{DeviceId, Monotonic, Offset, Timestamp};
+use iris_types::{DeviceId, InboxEntry, InboxItem, Monotonic, Offset, Timestamp};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -97,7 +97,7 @@ impl<S: Read + Write> Browser<S> {
         let entries = self.wait(|event| matches!(event, ClientEvent::Entries { .. }));
         match entries {
             ClientEvent::Entries { entries, .. } => match entries.as_slice() {
-                [Entry::Message { message, .. }] => {
+                [Entry::Whole(InboxEntry { item: InboxItem::Message(message), .. })] => {
                     String::from_utf8_lossy(message.body.bytes()).into_owned()
                 }
                 other => panic!("{other:?}"),

@@ -138,84 +138,95 @@ fn plan(
         (Place::Gone, GroupChange::Leave) if group.roster.contains_key(user) => return Ok(None),
         (Place::Invited | Place::Gone, _) => return Err(ErrorCode::NotMember),
     };
-    let policy = group.facts.policy;
-    let change_itself = asked(change);
     let places = match change {
         GroupChange::Accept => return Ok(None),
-        GroupChange::Invite(other) => {
-            check(role >= Role::Admin || policy.allows(Policy::MEMBERS_INVITE))?;
-            if group.place(other) != Place::Gone {
-                return Ok(None);
-            }
-            check_room(group, other, members_max)?;
-            vec![(other.clone(), Place::Invited)]
-        }
-        GroupChange::Add(other) => {
-            check(adds(role, policy))?;
-            match group.place(other) {
-                Place::Joined(_) => return Ok(None),
-                Place::Gone => check_room(group, other, members_max)?,
-                Place::Invited => check_memberships(group, other)?,
-            }
-            vec![(other.clone(), Place::Joined(Role::Member))]
-        }
-        GroupChange::Remove(other) => match group.place(other) {
-            _ if other == user => return plan(group, user, &GroupChange::Leave, members_max),
-            Place::Gone if group.roster.contains_key(other) => return Ok(None),
-            Place::Gone => return Err(ErrorCode::UnknownMember),
-            // An invitation is taken back by who may invite.
-            Place::Invited => {
-                check(role >= Role::Admin || policy.allows(Policy::MEMBERS_INVITE))?;
-                vec![(other.clone(), Place::Gone)]
-            }
-            Place::Joined(theirs) => {
-                check(role >= Role::Admin && role > theirs)?;
-                vec![(other.clone(), Place::Gone)]
-            }
-        },
-        GroupChange::Leave => {
-            let heir = if role == Role::Owner { group.heir(user) } else { None };
-            let mut places = vec![(user.clone(), Place::Gone)];
-            places.extend(heir.clone().map(|heir| (heir, Place::Joined(Role::Owner))));
-            return Ok(Some(Plan { change: Change::Left(heir), places }));
-        }
-        GroupChange::Rename(title) => {
-            check(describes(role, policy))?;
-            if group.facts.title == *title {
-                return Ok(None);
-            }
-            Vec::new()
-        }
-        GroupChange::Describe(description) => {
-            check(describes(role, policy))?;
-            if group.facts.description == *description {
-                return Ok(None);
-            }
-            Vec::new()
-        }
-        GroupChange::SetRole(other, new) => {
-            check(role == Role::Owner)?;
-            let theirs = group.role(other).ok_or(ErrorCode::UnknownMember)?;
-            if theirs == *new {
-                return Ok(None);
-            }
-            // There is always one owner: it is handed over, never laid down.
-            check(theirs != Role::Owner)?;
-            let mut places = vec![(other.clone(), Place::Joined(*new))];
-            if *new == Role::Owner {
-                places.push((user.clone(), Place::Joined(Role::Admin)));
-            }
-            places
-        }
-        GroupChange::SetPolicy(new) => {
-            check(role >= Role::Admin)?;
-            if policy == *new {
-                return Ok(None);
-            }
-            Vec::new()
+        GroupChange::Remove(other) if other == user => return Ok(Some(leave(group, user, role))),
+        GroupChange::Leave => return Ok(Some(leave(group, user, role))),
+        GroupChange::Invite(other) => invite(group, role, other, members_max)?,
+        GroupChange::Add(other) => add(group, role, other, members_max)?,
+        GroupChange::Remove(other) => remove(group, role, other)?,
+        GroupChange::SetRole(other, new) => set_role(group, (user, role), other, *new)?,
+        GroupChange::Rename(_) | GroupChange::Describe(_) | GroupChange::SetPolicy(_) => {
+            set_facts(group, role, change)?
         }
     };
-    Ok(Some(Plan { change: change_itself, places }))
+    Ok(places.map(|places| Plan { change: asked(change), places }))
+}
+
+/// Who is what afterwards; `None`: it is so already.
+type Places = Option<Vec<(UserId, Place)>>;
+
+fn invite(group: &Group, role: Role, other: &UserId, members_max: usize) -> Result<Places, ErrorCode> {
+    check(invites(role, group.facts.policy))?;
+    if group.place(other) != Place::Gone {
+        return Ok(None);
+    }
+    check_room(group, other, members_max)?;
+    Ok(Some(vec![(other.clone(), Place::Invited)]))
+}
+
+fn add(group: &Group, role: Role, other: &UserId, members_max: usize) -> Result<Places, ErrorCode> {
+    check(adds(role, group.facts.policy))?;
+    match group.place(other) {
+        Place::Joined(_) => return Ok(None),
+        Place::Gone => check_room(group, other, members_max)?,
+        Place::Invited => check_memberships(group, other)?,
+    }
+    Ok(Some(vec![(other.clone(), Place::Joined(Role::Member))]))
+}
+
+fn remove(group: &Group, role: Role, other: &UserId) -> Result<Places, ErrorCode> {
+    match group.place(other) {
+        Place::Gone if group.roster.contains_key(other) => return Ok(None),
+        Place::Gone => return Err(ErrorCode::UnknownMember),
+        // An invitation is taken back by who may invite.
+        Place::Invited => check(invites(role, group.facts.policy))?,
+        Place::Joined(theirs) => check(role >= Role::Admin && role > theirs)?,
+    }
+    Ok(Some(vec![(other.clone(), Place::Gone)]))
+}
+
+fn leave(group: &Group, user: &UserId, role: Role) -> Plan {
+    let heir = if role == Role::Owner { group.heir(user) } else { None };
+    let mut places = vec![(user.clone(), Place::Gone)];
+    places.extend(heir.clone().map(|heir| (heir, Place::Joined(Role::Owner))));
+    Plan { change: Change::Left(heir), places }
+}
+
+fn set_role(
+    group: &Group,
+    (user, role): (&UserId, Role),
+    other: &UserId,
+    new: Role,
+) -> Result<Places, ErrorCode> {
+    check(role == Role::Owner)?;
+    let theirs = group.role(other).ok_or(ErrorCode::UnknownMember)?;
+    if theirs == new {
+        return Ok(None);
+    }
+    // There is always one owner: it is handed over, never laid down.
+    check(theirs != Role::Owner)?;
+    let mut places = vec![(other.clone(), Place::Joined(new))];
+    if new == Role::Owner {
+        places.push((user.clone(), Place::Joined(Role::Admin)));
+    }
+    Ok(Some(places))
+}
+
+fn set_facts(group: &Group, role: Role, change: &GroupChange) -> Result<Places, ErrorCode> {
+    let facts = &group.facts;
+    let is_so = match change {
+        GroupChange::SetPolicy(new) => {
+            check(role >= Role::Admin)?;
+            facts.policy == *new
+        }
+        change => {
+            check(describes(role, facts.policy))?;
+            matches!(change, GroupChange::Rename(title) if facts.title == *title)
+                || matches!(change, GroupChange::Describe(text) if facts.description == *text)
+        }
+    };
+    Ok((!is_so).then(Vec::new))
 }
 
 fn accept(group: &Group, user: &UserId) -> Result<Plan, ErrorCode> {
@@ -227,6 +238,10 @@ fn accept(group: &Group, user: &UserId) -> Result<Plan, ErrorCode> {
 
 const fn check(is_allowed: bool) -> Result<(), ErrorCode> {
     if is_allowed { Ok(()) } else { Err(ErrorCode::NotAllowed) }
+}
+
+fn invites(role: Role, policy: Policy) -> bool {
+    role >= Role::Admin || policy.allows(Policy::MEMBERS_INVITE)
 }
 
 fn adds(role: Role, policy: Policy) -> bool {

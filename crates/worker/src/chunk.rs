@@ -15,8 +15,6 @@ use crate::{StopReason, WorkerLimits};
 
 /// Milliseconds until an append in doubt is looked at again.
 const DOUBT_RETRY_MS: u64 = iris_types::limits::DOUBT_RETRY_MS;
-/// Bytes that one decision can add, at most, with room to spare: three bodies and names.
-const DECISION_BYTES_MAX: usize = iris_types::limits::DECISION_BYTES_MAX;
 /// Bytes that a chunk takes on disk at least.
 const CHUNK_BYTES_MIN: usize = 512; // layout
 
@@ -47,6 +45,8 @@ pub(crate) struct OwnLog {
 pub(crate) struct Chunk {
     stamp: Stamp,
     writer: ChunkWriter,
+    /// Bytes that its events take in memory, roughly.
+    event_bytes: usize,
     rest: Contents,
 }
 
@@ -105,11 +105,11 @@ impl OwnLog {
         }
     }
 
-    /// The stamp for the next decision. Events of one decision share a chunk.
+    /// The stamp for the next decision. Events of one decision share a chunk, so that the last one may make it longer
+    /// by [`iris_types::limits::DECISION_BYTES_MAX`].
     pub(crate) fn stamp(&mut self, limits: &WorkerLimits) -> Stamp {
-        let room = limits.chunk_bytes_max.saturating_sub(DECISION_BYTES_MAX).max(limits.chunk_bytes_max / 4);
         let Some(open) = self.gathered.back() else { return Stamp::default() };
-        if open.writer.len() <= room {
+        if open.writer.len() < limits.chunk_bytes_max {
             return open.stamp;
         }
         let stamp = Stamp(open.stamp.0 + 1);
@@ -167,7 +167,7 @@ impl OwnLog {
             self.forced = false;
         }
         let chunk = self.gathered.pop_front()?;
-        self.gathered_bytes = self.gathered_bytes.saturating_sub(chunk.writer.len());
+        self.gathered_bytes = self.gathered_bytes.saturating_sub(chunk.event_bytes);
         Some(chunk)
     }
 }
@@ -180,7 +180,11 @@ impl Worker {
         let Some(chunk) = self.log.gathered.back_mut() else { return };
         let before = chunk.writer.len();
         chunk.writer.push(vnode, epoch, &event);
-        self.log.gathered_bytes += chunk.writer.len() - before;
+        // A body that many forwards end with is in the chunk once, but in each of them.
+        let forward_bytes = if let Event::Forward { forward, .. } = &event { forward.len() } else { 0 };
+        let event_bytes = forward_bytes.max(chunk.writer.len() - before);
+        chunk.event_bytes += event_bytes;
+        self.log.gathered_bytes += event_bytes;
         chunk.rest.events.push((vnode, event));
         chunk.rest.marks.extend(marks);
         self.log.since.get_or_insert(mono);
@@ -201,7 +205,7 @@ impl Worker {
         if self.log.in_flight.is_some() || !self.log.has_next() || lingers || !self.may_append() {
             return;
         }
-        let Some(Chunk { stamp, writer, rest: contents }) = self.log.next_chunk() else { return };
+        let Some(Chunk { stamp, writer, rest: contents, .. }) = self.log.next_chunk() else { return };
         let Some(at) = self.log.position.next() else { return };
         let (chunk, bytes) = (self.names.chunk(), writer.finish());
         self.statistics.chunks += 1;

@@ -53,7 +53,7 @@ pub struct WorkerConfig {
 /// Bounds that a deployment, a test or the simulator may choose.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerLimits {
-    /// Bytes of one chunk of events; what does not fit forms the next.
+    /// Bytes of one chunk of events; the decision that reaches them is its last.
     pub chunk_bytes_max: usize,
     /// Bytes of decided events that wait behind the chunk in flight; beyond it requests are refused with `busy`.
     pub gathered_bytes_max: usize,

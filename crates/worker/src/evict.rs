@@ -18,6 +18,8 @@ pub(crate) struct Hands {
     conversation: u32,
     /// Users with sessions: they stay, whatever the hand finds.
     live_users: usize,
+    /// Bytes of all rosters, roughly.
+    roster_bytes: usize,
 }
 
 impl Worker {
@@ -46,7 +48,19 @@ impl Worker {
     /// Bytes of users without sessions, and of conversations.
     fn evictable_bytes(&self) -> (usize, usize) {
         let users = self.users.len().saturating_sub(self.hands.live_users);
-        (users * USER_BYTES, self.conversations.len() * CONVERSATION_BYTES)
+        (users * USER_BYTES, self.conversation_bytes())
+    }
+
+    fn conversation_bytes(&self) -> usize {
+        self.conversations.len() * CONVERSATION_BYTES + self.hands.roster_bytes
+    }
+
+    /// Notes what a group takes now.
+    pub(crate) fn weigh_group(&mut self, slot: u32) {
+        let Some(state) = self.conversations.get_mut(slot) else { return };
+        let Some(group) = state.conversation.as_ref().and_then(|one| one.group()) else { return };
+        let before = std::mem::replace(&mut state.roster_bytes, group.bytes());
+        self.hands.roster_bytes = (self.hands.roster_bytes + state.roster_bytes).saturating_sub(before);
     }
 
     /// Notes how many sessions a user had and has.
@@ -61,7 +75,7 @@ impl Worker {
 
     /// Bytes of loaded users and conversations, roughly.
     pub(crate) fn state_bytes(&self) -> usize {
-        self.users.len() * USER_BYTES + self.conversations.len() * CONVERSATION_BYTES
+        self.users.len() * USER_BYTES + self.conversation_bytes()
     }
 
     /// Drops every conversation that nothing waits for: a quiet worker gives its memory back.
@@ -117,6 +131,7 @@ impl Worker {
             && let Some(state) = self.conversations.remove(slot)
         {
             self.conversation_index.remove(&state.named);
+            self.hands.roster_bytes = self.hands.roster_bytes.saturating_sub(state.roster_bytes);
             self.statistics.evictions += 1;
         }
     }

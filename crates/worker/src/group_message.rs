@@ -9,8 +9,8 @@ use iris_vnode::group::Sent;
 use iris_vnode::{Event, Recipient, Stamp};
 
 use crate::chunk::Mark;
+use crate::place::Placed;
 use crate::state::{Caller, Homes, Who};
-use crate::streams::Placed;
 use crate::worker::Worker;
 
 impl Worker {
@@ -51,6 +51,7 @@ impl Worker {
         };
         let mark = Mark::Message(slot, event.seq);
         self.commit(vnode, Event::Message(event), Some(mark));
+        self.weigh_group(slot);
         let mut placed = Vec::new();
         for (home, recipients) in homes {
             placed.extend(self.place_in_vnode(vnode, home, &message, recipients, stamp));

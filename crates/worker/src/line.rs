@@ -10,7 +10,7 @@ use iris_vnode::{Event, Line, Stamp};
 use crate::call::{ReadResult, ReadWhat};
 use crate::hosted::Found;
 use crate::loading::{Target, refusal_of};
-use crate::state::{Known, KnownListed, Waiter};
+use crate::state::{Known, KnownListed, News, Waiter};
 use crate::worker::Worker;
 
 /// What a message changes in its recipient's list.
@@ -112,9 +112,16 @@ impl Worker {
     ) -> Result<(), ErrorCode> {
         let line = line.map(Line::decode).transpose().map_err(|_| ErrorCode::DataCorrupt)?;
         let listed = listed.map(Listed::decode).transpose().map_err(|_| ErrorCode::DataCorrupt)?;
-        let listed = listed.map(|listed| KnownListed { last: listed.last, standing: listed.standing });
+        let stored = listed.map(|listed| KnownListed { last: listed.last, standing: listed.standing });
         if let Some(user) = self.users.get_mut(slot) {
-            user.lines.insert(conversation, Some(Known { line: line.unwrap_or_default(), listed }));
+            // What rows do not say yet, or did not when they were read.
+            let news = user.news.iter().rev().find(|news| news.conversation == conversation);
+            let (listed, touched) = match news {
+                Some(news) => (Some(news.listed), news.touched),
+                None => (stored, Stamp::default()),
+            };
+            let known = Known { line: line.unwrap_or_default(), listed, touched };
+            user.lines.insert(conversation, Some(known));
         }
         Ok(())
     }
@@ -123,10 +130,12 @@ impl Worker {
     fn forget_lines(&mut self, slot: u32) {
         let committed = self.log.committed;
         let Some(user) = self.users.get_mut(slot) else { return };
-        let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
-        if is_clean && user.lines.len() >= LINES_PER_USER_MAX {
+        if user.lines.len() >= LINES_PER_USER_MAX {
             let reads = &user.reads;
-            user.lines.retain(|conversation, line| line.is_none() || reads.contains_key(conversation));
+            let is_needed = |known: &Known| known.touched > committed;
+            user.lines.retain(|conversation, line| {
+                line.as_ref().is_none_or(is_needed) || reads.contains_key(conversation)
+            });
         }
     }
 
@@ -144,6 +153,7 @@ impl Worker {
         if !change(&mut known.line) {
             return;
         }
+        known.touched = stamp;
         let line = known.line.encode();
         if let Some(inbox) = state.inbox.as_mut() {
             inbox.touched = stamp;
@@ -155,16 +165,21 @@ impl Worker {
     /// which is loaded then; one that the user comes in with begins it, as its row says.
     pub(crate) fn list_message(&mut self, slot: u32, message: Placing, stamp: Stamp) {
         let Placing { conversation, seq, standing, begins, is_own } = message;
+        let listed = KnownListed { last: seq, standing };
+        if begins {
+            self.forget_lines(slot);
+        }
+        let committed = self.log.committed;
         let Some(user) = self.users.get_mut(slot) else { return };
-        let listed = Some(KnownListed { last: seq, standing });
         if begins {
             // The row is not committed yet: what is in memory counts.
             let line = Line::beginning(seq, is_own);
-            user.lines.insert(conversation, Some(Known { line, listed }));
+            user.lines.insert(conversation, Some(Known { line, listed: Some(listed), touched: stamp }));
             return;
         }
-        if let Some(Some(known)) = user.lines.get_mut(&conversation) {
-            known.listed = listed;
+        match user.lines.get_mut(&conversation) {
+            Some(Some(known)) => (known.listed, known.touched) = (Some(listed), stamp),
+            _ => user.add_news(News { conversation, listed, touched: stamp }, committed),
         }
         if is_own {
             self.change_line(slot, conversation, stamp, |line| {

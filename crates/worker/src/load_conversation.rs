@@ -58,6 +58,7 @@ impl Worker {
             queue,
             streams: Vec::new(),
             owes_receipts: false,
+            roster_bytes: 0,
             used: true,
         };
         let slot = self.conversations.insert(slot);
@@ -183,6 +184,7 @@ impl Worker {
         let is_owing = matches!(&members, Members::Group(group) if receipts::is_due(group));
         state.conversation = Some(Conversation::of(state.id, members, last));
         let streams = std::mem::take(&mut state.streams);
+        self.weigh_group(slot);
         // Of marks that were taken before a restart.
         if is_owing {
             self.owe_group_receipts(slot);

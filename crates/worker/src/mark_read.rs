@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use iris_types::limits::PAGE_ITEMS_MAX;
 use iris_types::request::{Answer, MarkRead};
 use iris_types::{ConversationId, ConversationState, ErrorCode, InboxItem, Marks, Seq, Target};
 use iris_vnode::Stamp;
@@ -39,7 +40,7 @@ impl Worker {
         self.note(slot);
     }
 
-    /// Decides what was noted: marks for the conversations go to `marks`.
+    /// Decides what was noted, so much as one chunk has room for: marks for the conversations go to `marks`.
     pub(crate) fn take_reads(
         &mut self,
         slot: u32,
@@ -47,7 +48,12 @@ impl Worker {
         stamp: Stamp,
     ) {
         let Some(user) = self.users.get_mut(slot) else { return };
-        let reads = std::mem::take(&mut user.reads);
+        let mut reads = std::mem::take(&mut user.reads);
+        if let Some(later) = reads.keys().nth(PAGE_ITEMS_MAX).copied() {
+            user.reads = reads.split_off(&later);
+            self.note(slot);
+        }
+        let Some(user) = self.users.get(slot) else { return };
         let shows = user.inbox.as_ref().is_some_and(|inbox| inbox.settings.read_receipts);
         for (conversation, Read { target, up_to, callers }) in reads {
             let mut is_news = false;

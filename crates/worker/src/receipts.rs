@@ -27,6 +27,9 @@ impl GroupReceipts {
     }
 }
 
+/// The last message of each conversation that is delivered.
+type Delivered = BTreeMap<ConversationId, (Target, Seq)>;
+
 /// Rows of one look at what was acknowledged.
 const LOOK: Limit = Limit { rows: PAGE_ITEMS_MAX, bytes: 2 * PAGE_BYTES_MAX };
 
@@ -35,11 +38,10 @@ impl Worker {
     /// they are read. Whether the user's devices' row has changed.
     pub(crate) fn give_receipts(&mut self, slot: u32, stamp: Stamp) -> bool {
         let Some(user) = self.users.get(slot) else { return false };
-        let Some(devices) = user.inbox.as_ref().and_then(|inbox| inbox.devices.as_deref()) else {
-            return false;
-        };
+        let devices = user.inbox.as_ref().and_then(|inbox| inbox.devices.as_deref());
         let trimmed = user.inbox.as_ref().map_or(Offset::ZERO, |inbox| inbox.trimmed);
-        let (given, furthest) = (devices.given, devices.furthest());
+        let (given, furthest) =
+            devices.map_or_else(<_>::default, |devices| (devices.given, devices.furthest()));
         let mut marks: BTreeMap<ConversationId, (Target, Marks)> = BTreeMap::new();
         let mut up_to = given;
         if furthest > given && !user.is_looking {
@@ -72,12 +74,7 @@ impl Worker {
     }
 
     /// What the entries from `first` on say is delivered, and the last of them; `None` while they are being read.
-    fn look(
-        &mut self,
-        slot: u32,
-        first: Offset,
-        furthest: Offset,
-    ) -> Option<(Offset, BTreeMap<ConversationId, (Target, Seq)>)> {
+    fn look(&mut self, slot: u32, first: Offset, furthest: Offset) -> Option<(Offset, Delivered)> {
         let user = self.users.get(slot)?;
         let (vnode, name) = (user.vnode, user.user.clone());
         let hosted = self.hosted(vnode)?;
@@ -231,12 +228,7 @@ impl Worker {
 }
 
 /// What rows from `first` on say, and the last offset that is dealt with.
-fn said(
-    found: Vec<Row>,
-    first: Offset,
-    furthest: Offset,
-    user: &UserId,
-) -> (Offset, BTreeMap<ConversationId, (Target, Seq)>) {
+fn said(found: Vec<Row>, first: Offset, furthest: Offset, user: &UserId) -> (Offset, Delivered) {
     let found = take_dense(found, first.0, true, LOOK.rows);
     // Nothing there, or nothing that can be read: they are gone, and are told by what comes later.
     let last = found.last().and_then(|(key, _)| number_of(key)).map_or(furthest, Offset);

@@ -8,8 +8,8 @@ use iris_vnode::send_message::{Decision, Lookups, decide};
 use iris_vnode::{Author, Event, Stamp};
 
 use crate::chunk::Mark;
+use crate::place::Placed;
 use crate::state::{Caller, ConversationCommand, Who};
-use crate::streams::Placed;
 use crate::worker::Worker;
 
 /// Milliseconds after which a refused sender should try again.

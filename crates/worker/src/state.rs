@@ -8,12 +8,12 @@ use iris_types::request::{
     TokenFacts,
 };
 use iris_types::{
-    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, MessageId, Monotonic, Offset, Seq,
-    Standing, Target, Timestamp, UserId, VnodeId,
+    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, GroupChange, MessageId, Monotonic, Offset,
+    Seq, Standing, Target, Timestamp, UserId, VnodeId,
 };
 use iris_vnode::bucket::Bucket;
 use iris_vnode::rows::First;
-use iris_vnode::{Author, Conversation, Inbox, Line};
+use iris_vnode::{Author, Conversation, Inbox, Line, Stamp};
 
 use crate::presence::{Interest, Lease, Watching};
 use crate::whisper::Watch;
@@ -25,6 +25,9 @@ const AROUND_BYTES: usize = 160; // layout
 pub(crate) const USER_BYTES: usize = size_of::<UserSlot>() + AROUND_BYTES;
 /// Bytes of a loaded conversation that nothing waits for.
 pub(crate) const CONVERSATION_BYTES: usize = size_of::<ConversationSlot>() + AROUND_BYTES;
+
+/// News of a user's list beyond which old ones are looked for.
+const NEWS_MIN: usize = 16; // layout
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -67,6 +70,8 @@ pub(crate) struct UserSlot {
     pub(crate) typed: Option<(ConversationId, Monotonic, bool)>,
     /// How conversations stand for the user, those that were asked for; `None` while it is loaded.
     pub(crate) lines: BTreeMap<ConversationId, Option<Known>>,
+    /// What rows of the list do not say yet, or did not when they were asked for; and a little of before.
+    pub(crate) news: Vec<News>,
     /// Read marks that are noted and not decided.
     pub(crate) reads: BTreeMap<ConversationId, Read>,
     /// Entries are being read for the receipts that they give.
@@ -85,6 +90,8 @@ pub(crate) struct Known {
     pub(crate) line: Line,
     /// `None`: the user has no such conversation.
     pub(crate) listed: Option<KnownListed>,
+    /// Chunk of the last change of either.
+    pub(crate) touched: Stamp,
 }
 
 /// What of a list's row decisions need.
@@ -92,6 +99,14 @@ pub(crate) struct Known {
 pub(crate) struct KnownListed {
     pub(crate) last: Seq,
     pub(crate) standing: Standing,
+}
+
+/// A message changed a row of the list that is not in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News {
+    pub(crate) conversation: ConversationId,
+    pub(crate) listed: KnownListed,
+    pub(crate) touched: Stamp,
 }
 
 /// The last read mark of a conversation, and who waits for it to be durable.
@@ -168,6 +183,8 @@ pub(crate) struct ConversationSlot {
     pub(crate) streams: Vec<(VnodeId, VnodeId)>,
     /// Authors of the group are to be told of marks.
     pub(crate) owes_receipts: bool,
+    /// Bytes of the group's roster when it was weighed last.
+    pub(crate) roster_bytes: usize,
     pub(crate) used: bool,
 }
 
@@ -246,6 +263,25 @@ impl ConversationCommand {
     }
 }
 
+impl Pending {
+    /// Whom the command may bring something, besides those who are members now.
+    pub(crate) fn concerned(&self) -> Vec<&UserId> {
+        let mut users = vec![&self.caller.user];
+        match &self.command {
+            ConversationCommand::Create(create) => users.extend(&create.members),
+            ConversationCommand::Change(change) => match &change.change {
+                GroupChange::Invite(user)
+                | GroupChange::Add(user)
+                | GroupChange::Remove(user)
+                | GroupChange::SetRole(user, _) => users.push(user),
+                _ => {}
+            },
+            _ => {}
+        }
+        users
+    }
+}
+
 /// A dedup row asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lookup {
@@ -274,11 +310,21 @@ impl UserSlot {
             bucket: Bucket::default(),
             typed: None,
             lines: BTreeMap::new(),
+            news: Vec::new(),
             reads: BTreeMap::new(),
             is_looking: false,
             pins: 0,
             has_noted: false,
             used: true,
         }
+    }
+
+    /// Keeps news until they are committed, and no line is being loaded from rows of before.
+    pub(crate) fn add_news(&mut self, news: News, committed: Stamp) {
+        let is_time = self.news.len() >= NEWS_MIN && self.news.len().is_power_of_two();
+        if is_time && self.lines.values().all(Option::is_some) {
+            self.news.retain(|news| news.touched > committed);
+        }
+        self.news.push(news);
     }
 }

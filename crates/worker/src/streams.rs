@@ -1,23 +1,16 @@
-//! Streams between vnodes: entries placed at once or forwarded, frames, watermarks, confirms.
+//! Streams between vnodes: routes, forwards, frames, watermarks, confirms.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use iris_types::planted::{Bug, is_planted};
-use iris_types::request::SessionId;
-use iris_types::{
-    ConversationId, GroupReceipt, InboxEntry, InboxItem, InboxMessage, Marks, Monotonic, Position, Receipt,
-    Seq, Settings, Standing, UserId, VnodeId,
-};
-use iris_vnode::events::{GroupEntriesEvent, GroupEntry};
+use iris_types::{ConversationId, InboxItem, Monotonic, Position, UserId, VnodeId};
 use iris_vnode::streams::{Arrival, Outgoing};
-use iris_vnode::{Event, Forward, Recipient, Stamp, deliver};
+use iris_vnode::{Event, Forward, Recipient, Stamp};
 
 use crate::chunk::Mark;
 use crate::effects::Effect;
-use crate::line::Placing;
-use crate::state::{Waiter, Who};
+use crate::state::{Pending, Waiter, Who};
 use crate::worker::Worker;
 use crate::{Confirm, Frame, Output};
 
@@ -37,13 +30,8 @@ pub(crate) struct Links {
     unconfirmed: BTreeMap<(VnodeId, VnodeId), Monotonic>,
     /// Confirms of this turn.
     confirms: BTreeMap<(VnodeId, VnodeId), Position>,
-}
-
-/// An entry that got its offset.
-#[derive(Debug)]
-pub(crate) struct Placed {
-    pub(crate) slot: u32,
-    pub(crate) entry: Arc<InboxEntry>,
+    /// Users that the next forward of a stream waits for.
+    pinned: BTreeMap<(VnodeId, VnodeId), Vec<UserId>>,
 }
 
 /// How something gets from one vnode to another.
@@ -64,72 +52,23 @@ enum Missing {
 }
 
 impl Worker {
-    /// Brings something of `source` to the inbox of a user and the vnode it lives in; `None` when it goes through the
-    /// stream.
-    pub(crate) fn place(
-        &mut self,
-        source: VnodeId,
-        (user, destination): (&UserId, VnodeId),
-        item: InboxItem,
-        stamp: Stamp,
-    ) -> Option<Placed> {
-        let slot = self.user_index.get(user).copied().filter(|slot| self.is_ready_for(*slot, &item));
-        match (self.route(source, destination, slot.is_some()), slot) {
-            (Route::Now(from), Some(slot)) => {
-                self.take_shortcut(source, destination, from, stamp);
-                self.append_entry(destination, slot, item, from.map(|from| (source, from)), stamp)
-            }
-            _ => {
-                let forward = Forward::Entry { to: user.clone(), item }.encode();
-                self.queue_forward(source, destination, forward, stamp);
-                None
-            }
-        }
-    }
-
-    /// Brings a group's message to its recipients on one vnode; nobody gets it at once when it goes through the stream.
-    pub(crate) fn place_in_vnode(
-        &mut self,
-        source: VnodeId,
-        destination: VnodeId,
-        message: &InboxMessage,
-        recipients: Vec<Recipient>,
-        stamp: Stamp,
-    ) -> Vec<Placed> {
-        let is_ready = recipients.iter().all(|recipient| self.is_recipient_ready(message, recipient));
-        match self.route(source, destination, is_ready) {
-            Route::Now(from) => {
-                self.take_shortcut(source, destination, from, stamp);
-                let from = from.map(|from| (source, from));
-                self.append_group_entries(destination, message.clone(), recipients, from, stamp)
-            }
-            Route::Queue => {
-                let forward = Forward::Group { message: message.clone(), recipients }.encode();
-                self.queue_forward(source, destination, forward, stamp);
-                Vec::new()
-            }
-        }
-    }
-
-    /// Tells the user's live sessions of an entry once it is committed.
-    pub(crate) fn push_entry(&mut self, placed: Placed, except: Option<SessionId>, stamp: Stamp) {
-        let Placed { slot, entry } = placed;
-        let stamp = if is_planted(Bug::PushBeforeCommit) { Stamp::default() } else { stamp };
-        self.after(stamp, Effect::Deliver { slot, entry, except });
-    }
-
-    /// Whether the streams that a change of this conversation may need have room.
+    /// Whether the streams that the command in front of a conversation's queue may need have room.
     pub(crate) fn have_streams_room(&mut self, slot: u32) -> bool {
-        let homes = self.homes(slot);
+        let members = self.homes(slot);
         let Some(state) = self.conversations.get(slot) else { return false };
         let Some(hosted) = self.hosted(state.vnode) else { return false };
-        let has_room = |destination: &VnodeId| {
-            let backlog = hosted.outgoing.get(destination).map_or(0, |outgoing| outgoing.queue.len());
+        let has_room = |destination: VnodeId| {
+            let backlog = hosted.outgoing.get(&destination).map_or(0, |outgoing| outgoing.queue.len());
             backlog < self.config.limits.stream_backlog_max
         };
         match &state.who {
-            Who::Direct { homes, .. } => homes.iter().all(has_room),
-            Who::Group { .. } => homes.iter().flat_map(|homes| homes.iter()).all(|(home, _)| has_room(home)),
+            Who::Direct { homes, .. } => homes.iter().copied().all(has_room),
+            Who::Group { .. } => {
+                let named = state.queue.front().map(Pending::concerned).unwrap_or_default();
+                let mut members = members.iter().flat_map(|homes| homes.iter());
+                members.all(|(home, _)| has_room(*home))
+                    && named.into_iter().all(|user| has_room(self.config.vnodes.of_user(user)))
+            }
         }
     }
 
@@ -176,92 +115,6 @@ impl Worker {
         self.links.unconfirmed.remove(&(source, destination));
         self.statistics.shortcuts += 1;
         self.take_position(source, destination, position, stamp);
-    }
-
-    /// Whether everything is loaded that an entry of this user needs.
-    fn is_ready_for(&self, slot: u32, item: &InboxItem) -> bool {
-        let Some(user) = self.users.get(slot).filter(|user| user.inbox.is_some()) else { return false };
-        match item {
-            InboxItem::Message(message) if message.from == user.user => {
-                user.lines.get(&message.conversation).is_some_and(Option::is_some)
-            }
-            _ => true,
-        }
-    }
-
-    fn is_recipient_ready(&self, message: &InboxMessage, recipient: &Recipient) -> bool {
-        let slot = self.user_index.get(&recipient.user).and_then(|slot| self.users.get(*slot));
-        let Some(user) = slot.filter(|user| user.inbox.is_some()) else { return false };
-        let needs_line = message.from == recipient.user && !recipient.begins;
-        !needs_line || user.lines.get(&message.conversation).is_some_and(Option::is_some)
-    }
-
-    pub(crate) fn append_entry(
-        &mut self,
-        vnode: VnodeId,
-        slot: u32,
-        item: InboxItem,
-        from: Option<(VnodeId, Position)>,
-        stamp: Stamp,
-    ) -> Option<Placed> {
-        let user = self.users.get_mut(slot)?;
-        let name = user.user.clone();
-        let placing = match &item {
-            InboxItem::Message(message) => Some(Placing {
-                conversation: message.conversation,
-                seq: message.seq,
-                standing: Standing::Member,
-                begins: false,
-                is_own: message.from == name,
-            }),
-            _ => None,
-        };
-        let inbox = user.inbox.as_mut()?;
-        let item = as_shown(item, inbox.settings);
-        let (event, entry) = deliver::decide(inbox, &name, item, from, stamp)?;
-        self.statistics.inbox_entries += 1;
-        self.commit(vnode, Event::Entry(event), Some(Mark::Entry(slot, entry.offset)));
-        if let Some(placing) = placing {
-            self.list_message(slot, placing, stamp);
-        }
-        Some(Placed { slot, entry })
-    }
-
-    fn append_group_entries(
-        &mut self,
-        vnode: VnodeId,
-        message: InboxMessage,
-        recipients: Vec<Recipient>,
-        from: Option<(VnodeId, Position)>,
-        stamp: Stamp,
-    ) -> Vec<Placed> {
-        let (mut entries, mut placed) = (Vec::new(), Vec::new());
-        for recipient in recipients {
-            let Some(slot) = self.user_index.get(&recipient.user).copied() else { continue };
-            let inbox = self.users.get_mut(slot).and_then(|user| user.inbox.as_mut());
-            let Some(offset) = inbox.and_then(|inbox| deliver::next_offset(inbox, stamp)) else { continue };
-            let item = InboxItem::Message(deliver::for_recipient(&message, &recipient));
-            placed.push(Placed { slot, entry: Arc::new(InboxEntry { offset, item }) });
-            entries.push(GroupEntry { offset, recipient });
-        }
-        self.statistics.inbox_entries += entries.len() as u64;
-        let marks: Vec<Mark> = placed.iter().map(|one| Mark::Entry(one.slot, one.entry.offset)).collect();
-        let (conversation, seq, author) = (message.conversation, message.seq, message.from.clone());
-        let placings: Vec<(u32, Placing)> = placed
-            .iter()
-            .zip(&entries)
-            .map(|(placed, entry)| {
-                let GroupEntry { recipient, .. } = entry;
-                let is_own = recipient.user == author;
-                let (standing, begins) = (recipient.standing, recipient.begins);
-                (placed.slot, Placing { conversation, seq, standing, begins, is_own })
-            })
-            .collect();
-        self.commit(vnode, Event::GroupEntries(GroupEntriesEvent { from, message, entries }), marks);
-        for (slot, placing) in placings {
-            self.list_message(slot, placing, stamp);
-        }
-        placed
     }
 
     fn take_position(&mut self, source: VnodeId, destination: VnodeId, position: Position, stamp: Stamp) {
@@ -407,8 +260,33 @@ impl Worker {
                     }
                     return;
                 }
-                Missing::State(slot) => return self.wait(slot, Waiter::Stream { source, destination }),
+                Missing::State(slot) => {
+                    self.pin_recipients(source, destination, &forward);
+                    return self.wait(slot, Waiter::Stream { source, destination });
+                }
                 Missing::Home => return self.forget_incoming(source, destination),
+            }
+        }
+    }
+
+    /// Keeps everybody whom a forward is for from being dropped until all of them are loaded.
+    fn pin_recipients(&mut self, source: VnodeId, destination: VnodeId, forward: &Forward) {
+        if self.links.pinned.contains_key(&(source, destination)) {
+            return;
+        }
+        let users: Vec<UserId> = forward.users().cloned().collect();
+        for user in &users {
+            if let Some(user) = self.user_slot_mut(user) {
+                user.pins += 1;
+            }
+        }
+        self.links.pinned.insert((source, destination), users);
+    }
+
+    fn unpin_recipients(&mut self, source: VnodeId, destination: VnodeId) {
+        for user in self.links.pinned.remove(&(source, destination)).unwrap_or_default() {
+            if let Some(user) = self.user_slot_mut(&user) {
+                user.pins = user.pins.saturating_sub(1);
             }
         }
     }
@@ -452,6 +330,7 @@ impl Worker {
 
     fn take_forward(&mut self, forward: Forward, source: VnodeId, destination: VnodeId, position: Position) {
         let stamp = self.log.stamp(&self.config.limits);
+        self.unpin_recipients(source, destination);
         if let Some(incoming) =
             self.hosted_mut(destination).and_then(|hosted| hosted.incoming.get_mut(&source))
         {
@@ -490,6 +369,7 @@ impl Worker {
     }
 
     fn forget_incoming(&mut self, source: VnodeId, destination: VnodeId) {
+        self.unpin_recipients(source, destination);
         let hosted = self.hosted_mut(destination);
         if let Some(incoming) = hosted.and_then(|hosted| hosted.incoming.get_mut(&source)) {
             incoming.queue.clear();
@@ -545,23 +425,5 @@ impl Worker {
         }
         let mark = Mark::Confirmed(source, destination, confirmed);
         self.commit(source, Event::Stream { destination, last, confirmed }, Some(mark));
-    }
-}
-
-/// What a user who gives no read receipts is shown of others'.
-fn as_shown(item: InboxItem, settings: Settings) -> InboxItem {
-    if settings.read_receipts {
-        return item;
-    }
-    let hidden = |marks: Marks| Marks { read: Seq::ZERO, ..marks };
-    match item {
-        InboxItem::Receipt(receipt) => {
-            InboxItem::Receipt(Receipt { marks: hidden(receipt.marks), ..receipt })
-        }
-        InboxItem::GroupReceipt(receipt) => {
-            let everybody = hidden(receipt.everybody);
-            InboxItem::GroupReceipt(GroupReceipt { read: 0, everybody, ..receipt })
-        }
-        item => item,
     }
 }

@@ -51,7 +51,8 @@ fn drawn(text: &str) -> Edges {
 fn edges_of(manifest: &str) -> Result<Option<(String, BTreeSet<String>)>, String> {
     let manifest: toml::Table = manifest.parse().map_err(|error| format!("{error}"))?;
     let name = manifest.get("package").and_then(|package| package.get("name")).and_then(toml::Value::as_str);
-    let Some(name) = name else { return Ok(None) };
+    // A workspace of its own is a tool beside ours.
+    let Some(name) = name.filter(|_| !manifest.contains_key("workspace")) else { return Ok(None) };
     let mut edges = BTreeSet::new();
     for section in ["dependencies", "build-dependencies"] {
         collect(manifest.get(section), &mut edges);

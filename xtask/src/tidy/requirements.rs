@@ -10,9 +10,10 @@ use crate::steps;
 const DOCUMENT: &str = "docs/requirements.md";
 /// The requirements of this stage.
 const STAGE: &[&str] = &[
-    "MSG-1", "MSG-2", "MSG-3", "MSG-4", "MSG-5", "MSG-6", "MSG-7", "MSG-13", "SEC-1", "SEC-2", "SEC-3",
-    "SEC-5", "SEC-7", "SEC-9", "SEC-10", "NFR-1", "NFR-6", "NFR-7", "NFR-8", "ARC-1", "ARC-2", "ARC-3",
-    "ARC-10", "ARC-11", "PRO-1", "PRO-2", "PRO-3", "OPS-2", "TST-1", "TST-2",
+    "MSG-1", "MSG-2", "MSG-3", "MSG-4", "MSG-5", "MSG-6", "MSG-7", "MSG-8", "MSG-9", "MSG-10", "MSG-11",
+    "MSG-12", "MSG-13", "PRE-1", "PRE-2", "PRE-3", "PRE-4", "SEC-1", "SEC-2", "SEC-3", "SEC-5", "SEC-6",
+    "SEC-7", "SEC-9", "SEC-10", "NFR-1", "NFR-6", "NFR-7", "NFR-8", "ARC-1", "ARC-2", "ARC-3", "ARC-9",
+    "ARC-10", "ARC-11", "PRO-1", "PRO-2", "PRO-3", "PRO-4", "OPS-2", "TST-1", "TST-2",
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

@@ -1,8 +1,10 @@
 //! `iris bench group`: messages to a group, all of whose members are connected.
 
+use std::collections::{BTreeMap, HashMap};
+
 use anyhow::{Context, Result, bail};
 use iris_client_core::{ClientEvent, NewGroup, NewMessage, Outcome, Question, Settled};
-use iris_types::{ConversationId, GroupDescription, GroupTitle, Policy, Seq, Target as To};
+use iris_types::{ConversationId, GroupDescription, GroupTitle, MessageId, Policy, Seq, Target as To};
 use serde_json::json;
 
 use super::load;
@@ -26,7 +28,7 @@ const PATIENCE_US: u64 = 30_000_000;
 /// What one member has seen.
 #[derive(Clone, Default)]
 struct Seen {
-    /// The last seq that came, and whether one came that is not greater.
+    /// The last seq that came.
     last: Seq,
     messages: u64,
     sent: u64,
@@ -36,9 +38,9 @@ struct Seen {
 struct Count {
     group: ConversationId,
     members: Vec<Seen>,
-    /// Until when messages count, by their intended time.
-    until_us: u64,
-    from_us: u64,
+    /// When sends that are not settled were intended.
+    intended: HashMap<(usize, u64), u64>,
+    sent: u32,
     send_to_receive: Latency,
     send_to_ack: Latency,
     deliveries: u64,
@@ -46,8 +48,8 @@ struct Count {
     reordered: u64,
     duplicated: u64,
     failed: u64,
-    /// Order of all messages as the first member saw it is checked by seqs: ids by seq.
-    order: std::collections::BTreeMap<Seq, iris_types::MessageId>,
+    /// What stands at each seq, as whoever saw it first says.
+    order: BTreeMap<Seq, MessageId>,
     receipts: u64,
 }
 
@@ -60,82 +62,57 @@ pub(crate) fn group(load: &Load) -> Result<Report> {
     let mut probe = Probe::new(target.access(load, WINDOW)?, size)?;
     probe.log_in()?;
     let group = create(&mut probe)?;
-    let start_us = probe.clock.micros();
-    let mut count = Count {
-        group,
-        members: vec![Seen::default(); size],
-        from_us: start_us,
-        until_us: start_us + load.seconds * 1_000_000,
-        send_to_receive: Latency::new()?,
-        send_to_ack: Latency::new()?,
-        deliveries: 0,
-        acked: 0,
-        reordered: 0,
-        duplicated: 0,
-        failed: 0,
-        order: std::collections::BTreeMap::new(),
-        receipts: 0,
-    };
-    let cpu_before_us = (process::cpu_us(target.pid())?, process::cpu_us(std::process::id())?);
-    let (mut schedule, mut sent) = (Schedule::new(rate, start_us), 0_u32);
-    let filling = vec![b'.'; load.body];
-    let mut intended: std::collections::HashMap<(usize, u64), u64> = std::collections::HashMap::new();
-    while probe.clock.micros() < count.until_us {
-        while let Some(intended_us) = schedule.due(probe.clock.micros()) {
-            let who = probe.random.usize(..size);
-            let number = send(&mut probe, who, group, Mark { intended_us, sender: who as u32, number: sent }, &filling)?;
-            intended.insert((who, number), intended_us);
-            sent += 1;
-            if let Some(member) = count.members.get_mut(who) {
-                member.sent += 1;
-            }
-        }
-        probe.turn(schedule.wait_us(probe.clock.micros()).min(100_000))?;
-        while let Some(told) = probe.news.events.pop_front() {
-            count.take(&told, &mut intended);
-        }
-    }
-    let cpu_us = (
-        process::cpu_us(target.pid())? - cpu_before_us.0,
-        process::cpu_us(std::process::id())? - cpu_before_us.1,
-    );
+    let mut count = Count::new(group, size)?;
+    let cpu =
+        || Ok::<_, anyhow::Error>((process::cpu_us(target.pid())?, process::cpu_us(std::process::id())?));
+    let before = cpu()?;
+    talk(&mut probe, &mut count, load, rate)?;
+    let after = cpu()?;
     let patience_us = probe.clock.micros() + PATIENCE_US;
-    while count.missing(sent) > 0 && probe.clock.micros() < patience_us {
+    while count.missing() > 0 && probe.clock.micros() < patience_us {
         probe.turn(20_000)?;
-        while let Some(told) = probe.news.events.pop_front() {
-            count.take(&told, &mut intended);
-        }
+        count.take_all(&mut probe);
     }
     let mut report = Report::new("group");
     let statistics = target.statistics()?;
-    #[allow(clippy::cast_precision_loss)] // far below 2^52
-    let per_second = |count: u64| count as f64 / load.seconds.max(1) as f64;
     report
         .put("seconds", load.seconds)
         .put("members", size)
         .put("rate", rate)
         .put("body_bytes", load.body)
         .put("protocol", load.protocol)
-        .put("sent", sent)
-        .put("acked", count.acked)
-        .put("acked_per_second", per_second(count.acked))
-        .put("deliveries", count.deliveries)
-        .put("deliveries_per_second", per_second(count.deliveries))
-        .put("send_to_ack_ms", count.send_to_ack.json())
-        .put("send_to_receive_ms", count.send_to_receive.json())
-        .put("group_receipts", count.receipts)
-        .put("lost", count.missing(sent))
-        .put("duplicated", count.duplicated)
-        .put("reordered", count.reordered)
-        .put("errors", count.failed + probe.news.disconnects)
         .put("refused", probe.news.refused)
-        .put("server_cpu_us_per_delivery", cpu_us.0 / count.deliveries.max(1))
-        .put("generator_cpu_us_per_delivery", cpu_us.1 / count.deliveries.max(1));
+        .put("errors", count.failed + probe.news.disconnects)
+        .put("server_cpu_us_per_delivery", (after.0 - before.0) / count.deliveries.max(1))
+        .put("generator_cpu_us_per_delivery", (after.1 - before.1) / count.deliveries.max(1));
+    count.put(&mut report, load.seconds);
     load::put_storage(&mut report, &statistics);
     report.put("server", json!(statistics));
     drop(probe);
     load::put_surroundings(&mut report, &target, load, rate, size)?;
     Ok(report)
+}
+
+/// Random members write on schedule.
+fn talk(probe: &mut Probe, count: &mut Count, load: &Load, rate: f64) -> Result<()> {
+    let start_us = probe.clock.micros();
+    let (mut schedule, until_us) = (Schedule::new(rate, start_us), start_us + load.seconds * 1_000_000);
+    let (filling, size) = (vec![b'.'; load.body], probe.names.len());
+    while probe.clock.micros() < until_us {
+        while let Some(intended_us) = schedule.due(probe.clock.micros()) {
+            let who = probe.random.usize(..size);
+            let mark = Mark { intended_us, sender: u32::try_from(who)?, number: count.sent };
+            let number = send(probe, who, count.group, mark, &filling)?;
+            count.intended.insert((who, number), intended_us);
+            count.sent += 1;
+            if let Some(member) = count.members.get_mut(who) {
+                member.sent += 1;
+            }
+        }
+        probe.turn(schedule.wait_us(probe.clock.micros()).min(100_000))?;
+        count.take_all(probe);
+    }
+    Ok(())
 }
 
 /// A group of everybody, which everybody has heard of.
@@ -152,7 +129,9 @@ fn create(probe: &mut Probe) -> Result<ConversationId> {
     let (mut heard, mut group) = (0, None);
     probe.wait_for("the group", |told| {
         match &told.event {
-            ClientEvent::GroupCreated { query: answered, group: made } if *answered == query => group = Some(*made),
+            ClientEvent::GroupCreated { query: answered, group: made } if *answered == query => {
+                group = Some(*made)
+            }
             ClientEvent::Message { .. } => heard += 1,
             _ => {}
         }
@@ -170,7 +149,31 @@ fn send(probe: &mut Probe, who: usize, group: ConversationId, mark: Mark, fillin
 }
 
 impl Count {
-    fn take(&mut self, told: &Told, intended: &mut std::collections::HashMap<(usize, u64), u64>) {
+    fn new(group: ConversationId, size: usize) -> Result<Self> {
+        Ok(Self {
+            group,
+            members: vec![Seen::default(); size],
+            intended: HashMap::new(),
+            sent: 0,
+            send_to_receive: Latency::new()?,
+            send_to_ack: Latency::new()?,
+            deliveries: 0,
+            acked: 0,
+            reordered: 0,
+            duplicated: 0,
+            failed: 0,
+            order: BTreeMap::new(),
+            receipts: 0,
+        })
+    }
+
+    fn take_all(&mut self, probe: &mut Probe) {
+        while let Some(told) = probe.news.events.pop_front() {
+            self.take(&told);
+        }
+    }
+
+    fn take(&mut self, told: &Told) {
         let Told { who, event, at_us } = told;
         match event {
             ClientEvent::Message { message, .. } if message.conversation == self.group => {
@@ -184,13 +187,11 @@ impl Count {
                 member.last = member.last.max(message.seq);
                 member.messages += 1;
                 self.deliveries += 1;
-                if mark.intended_us >= self.from_us {
-                    self.send_to_receive.record_us(at_us.saturating_sub(mark.intended_us));
-                }
+                self.send_to_receive.record_us(at_us.saturating_sub(mark.intended_us));
             }
             ClientEvent::GroupReceipt { .. } => self.receipts += 1,
             ClientEvent::Settled(Settled { number, outcome, .. }) => {
-                let intended_us = intended.remove(&(*who, number.0)).unwrap_or(*at_us);
+                let intended_us = self.intended.remove(&(*who, number.0)).unwrap_or(*at_us);
                 match outcome {
                     Outcome::Sent { .. } => {
                         self.acked += 1;
@@ -205,7 +206,25 @@ impl Count {
     }
 
     /// Messages that members should have seen and have not; everybody sees those of all others.
-    fn missing(&self, sent: u32) -> u64 {
-        self.members.iter().map(|member| (u64::from(sent) - member.sent).saturating_sub(member.messages)).sum()
+    fn missing(&self) -> u64 {
+        let missing = |member: &Seen| (u64::from(self.sent) - member.sent).saturating_sub(member.messages);
+        self.members.iter().map(missing).sum()
+    }
+
+    fn put(&self, report: &mut Report, seconds: u64) {
+        #[allow(clippy::cast_precision_loss)] // far below 2^52
+        let per_second = |count: u64| count as f64 / seconds.max(1) as f64;
+        report
+            .put("sent", self.sent)
+            .put("acked", self.acked)
+            .put("acked_per_second", per_second(self.acked))
+            .put("deliveries", self.deliveries)
+            .put("deliveries_per_second", per_second(self.deliveries))
+            .put("send_to_ack_ms", self.send_to_ack.json())
+            .put("send_to_receive_ms", self.send_to_receive.json())
+            .put("group_receipts", self.receipts)
+            .put("lost", self.missing())
+            .put("duplicated", self.duplicated)
+            .put("reordered", self.reordered);
     }
 }

@@ -132,7 +132,9 @@ fn come_and_go(probe: &mut Probe) -> Result<Seen> {
         (ClientEvent::Presence(presence), 0) => Some((presence.state, told.at_us)),
         _ => None,
     };
-    probe.wait_for("the first word", |told| state(told).filter(|(state, _)| *state == PresenceState::Online))?;
+    probe.wait_for("the first word", |told| {
+        state(told).filter(|(state, _)| *state == PresenceState::Online)
+    })?;
     for _ in 0..ROUNDS {
         let cut_us = probe.clock.micros();
         probe.generator.kill(1, &mut probe.news);
@@ -148,16 +150,18 @@ fn come_and_go(probe: &mut Probe) -> Result<Seen> {
         probe.wait_for("the login", |told| {
             (told.who == 1 && matches!(told.event, ClientEvent::Synced)).then_some(())
         })?;
-        let typed_us = probe.clock.micros();
-        let now = probe.generator.now();
-        if let Some(core) = probe.generator.core(1) {
-            core.typing(&To::User(to), true, now);
-            probe.generator.touch(1);
+        for on in [true, false] {
+            let (typed_us, now) = (probe.clock.micros(), probe.generator.now());
+            if let Some(core) = probe.generator.core(1) {
+                core.typing(&To::User(to.clone()), on, now);
+                probe.generator.touch(1);
+            }
+            let at_us = probe.wait_for("that somebody writes, or stops", |told| {
+                let says = matches!(&told.event, ClientEvent::Typing(typing) if typing.on == on);
+                (told.who == 0 && says).then_some(told.at_us)
+            })?;
+            seen.typing.record_us(at_us.saturating_sub(typed_us));
         }
-        let at_us = probe.wait_for("that somebody writes", |told| {
-            (told.who == 0 && matches!(&told.event, ClientEvent::Typing(typing) if typing.on)).then_some(told.at_us)
-        })?;
-        seen.typing.record_us(at_us.saturating_sub(typed_us));
     }
     Ok(seen)
 }

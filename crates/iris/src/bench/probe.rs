@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use anyhow::{Result, bail};
-use iris_client_core::{ClientEvent, Question, QueryNumber, Restored};
+use iris_client_core::{ClientEvent, QueryNumber, Question, Restored};
 use iris_protocol::ServerFrame;
 use iris_types::{DeviceId, UserId};
 
@@ -106,11 +106,7 @@ impl Probe {
     }
 
     /// Serves the devices until an event gives an answer; the others up to then are gone.
-    pub(crate) fn wait_for<T>(
-        &mut self,
-        what: &str,
-        mut look: impl FnMut(&Told) -> Option<T>,
-    ) -> Result<T> {
+    pub(crate) fn wait_for<T>(&mut self, what: &str, mut look: impl FnMut(&Told) -> Option<T>) -> Result<T> {
         let until_us = self.clock.micros() + PATIENCE_US;
         loop {
             while let Some(told) = self.news.events.pop_front() {

@@ -162,6 +162,19 @@ impl DevServer {
     pub fn chat(&self, user: &str, device: &str) -> Chat {
         Chat::start(&self.directory, user, device)
     }
+
+    /// One that speaks this version of the protocol only.
+    pub fn start_in(&self, version: &str, user: &str, device: &str) -> Chat {
+        let directory = self.directory.to_str().unwrap();
+        Chat::with(&["--as", user, "--device", device, "--dir", directory, "--protocol", version])
+    }
+
+    /// The same, and it has taken everything that waited for it.
+    pub fn chat_in(&self, version: &str, user: &str, device: &str) -> Chat {
+        let mut chat = self.start_in(version, user, device);
+        chat.wait_for("synced");
+        chat
+    }
 }
 
 impl Drop for DevServer {
@@ -177,6 +190,7 @@ pub struct Chat {
     lines: Receiver<String>,
     /// Everything that came so far.
     pub seen: Vec<Value>,
+    asked: u64,
 }
 
 impl Chat {
@@ -195,7 +209,7 @@ impl Chat {
             .unwrap();
         let input = child.stdin.take();
         let lines = lines_of(child.stdout.take().unwrap());
-        Self { child, input, lines, seen: Vec::new() }
+        Self { child, input, lines, seen: Vec::new(), asked: 0 }
     }
 
     /// Writes one line.
@@ -213,6 +227,30 @@ impl Chat {
         self.command(&json!({"send": {"to": to, "text": text}}));
     }
 
+    /// Gives a command with a reference of its own and waits for the event that answers it.
+    pub fn ask(&mut self, command: &str, fields: Value, answer: &str) -> Value {
+        self.asked += 1;
+        let reference = json!(self.asked);
+        self.command(&json!({command: fields, "ref": reference}));
+        self.wait_until_any(&[answer, "error"], |fields| fields["ref"] == reference)
+    }
+
+    /// The next event of any of these names that passes the test.
+    pub fn wait_until_any(&mut self, names: &[&str], test: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
+                panic!("none of {names:?} in {PATIENCE:?}; seen: {:#?}", self.seen);
+            };
+            let event: Value = serde_json::from_str(&line).unwrap();
+            self.seen.push(event.clone());
+            let fields = names.iter().find_map(|name| event.get(name));
+            if let Some(fields) = fields.filter(|fields| test(fields)) {
+                return fields.clone();
+            }
+        }
+    }
+
     /// Reads until an event has this name, and gives its fields.
     pub fn wait_for(&mut self, name: &str) -> Value {
         self.wait_until(name, |_| true)
@@ -220,17 +258,7 @@ impl Chat {
 
     /// Reads until an event has this name and passes the test.
     pub fn wait_until(&mut self, name: &str, test: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
-                panic!("no {name} in {PATIENCE:?}; seen: {:#?}", self.seen);
-            };
-            let event: Value = serde_json::from_str(&line).unwrap();
-            self.seen.push(event.clone());
-            if let Some(fields) = event.get(name).filter(|fields| test(fields)) {
-                return fields.clone();
-            }
-        }
+        self.wait_until_any(&[name], test)
     }
 
     /// The texts of all live messages seen so far, in order.

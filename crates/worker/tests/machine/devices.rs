@@ -160,7 +160,7 @@ fn whatever_a_revoked_device_still_asks_is_refused() {
     assert!(sent(ask(&mut world, LAPTOP, Request::SendMessage(send.clone()))).is_ok());
     assert_eq!(ask(&mut world, PHONE, revoke("laptop")), Answer::Done);
     let fresh = message(world.id(), "b", "after");
-    let history = ReadHistory { with: user("b"), from: HistoryFrom::Latest, limit: 9 };
+    let history = ReadHistory { with: user("b").into(), from: HistoryFrom::Latest, limit: 9 };
     for request in [
         Request::SendMessage(fresh),
         Request::ReadInbox { after: Offset(0) },

@@ -82,7 +82,9 @@ fn after_a_failed_flush_of_the_log_nothing_leaves() {
 #[test]
 fn a_flush_that_fails_is_repeated() {
     for operation in [Operation::PutRuns, Operation::CompareAndSet, Operation::Trim, Operation::DropRuns] {
-        let mut world = World::new(1, small());
+        // Nothing is flushed before `settle`, so that there is something to fail.
+        let limits = WorkerLimits { flush_bytes: 1 << 20, ..small() };
+        let mut world = World::new(1, limits);
         for round in 0..5 {
             for _ in 0..20 {
                 world.send("a", "b", "x");

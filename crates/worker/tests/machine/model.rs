@@ -41,7 +41,8 @@ impl Model {
         self.in_doubt.retain(|(request, _, _)| world.answer(*request).is_none());
         for (from, send, sent) in done {
             let Ok(sent) = sent else { continue };
-            let to = send.to.to_string();
+            let iris_types::Target::User(to) = &send.to else { panic!("a direct send") };
+            let to = to.to_string();
             let pair = if from <= to { (from, to) } else { (to, from) };
             let text = send.body.as_text().unwrap().to_owned();
             let known = self.by_id.insert(send.id, sent.seq.0);

@@ -198,12 +198,12 @@ fn forward(to: &str, text: &str) -> bytes::Bytes {
         seq: iris_types::Seq(1),
         id,
         from: user("a"),
-        with: user("a"),
+        with: user("a").into(),
         origin: None,
         sent_at: iris_types::Timestamp(NOON),
         body: body(text),
     };
-    iris_vnode::Forward { to: user(to), message }.encode()
+    iris_vnode::Forward::Entry { to: user(to), item: iris_types::InboxItem::Message(message) }.encode()
 }
 
 #[test]

@@ -10,12 +10,13 @@ use iris_types::request::{
     SessionId, TokenFacts,
 };
 use iris_types::{
-    Body, BodyKind, DeviceId, ErrorCode, InboxEntry, InboxItem, MessageId, Monotonic, Offset, Timestamp,
-    UserId,
+    Body, BodyKind, Change, ChangeGroup, ConversationId, ConversationSummary, CreateGroup, DeviceId,
+    ErrorCode, GroupChange, GroupDescription, GroupTitle, InboxEntry, InboxItem, MessageId, Monotonic,
+    Offset, Peer, Policy, Presence, Role, Target, Timestamp, Typing, UserId, VnodeId,
 };
 use iris_worker::{
-    AdminAnswer, AdminCommand, AdminId, Call, CallId, Input, Output, Placement, SharedCache, StopReason,
-    Worker, WorkerConfig, WorkerIndex, WorkerLimits, execute,
+    AdminAnswer, AdminCommand, AdminId, Call, CallId, Frame, Input, Output, Placement, SharedCache,
+    StopReason, Worker, WorkerConfig, WorkerIndex, WorkerLimits, execute,
 };
 
 pub(crate) const DAY: u64 = 24 * 3_600_000;
@@ -35,6 +36,10 @@ pub(crate) struct World {
     pub(crate) held: Vec<(usize, CallId, Call)>,
     pub(crate) answers: Vec<(SessionId, RequestId, Answer)>,
     pub(crate) pushes: Vec<(SessionId, Arc<InboxEntry>)>,
+    pub(crate) presences: Vec<(SessionId, Presence)>,
+    pub(crate) typings: Vec<(SessionId, Arc<Typing>)>,
+    /// Frames between workers, with the worker that each went to.
+    pub(crate) frames: Vec<(usize, Frame)>,
     pub(crate) closed: Vec<(SessionId, ErrorCode)>,
     pub(crate) admin: Vec<AdminAnswer>,
     pub(crate) stops: Vec<StopReason>,
@@ -67,6 +72,9 @@ impl World {
             held: Vec::new(),
             answers: Vec::new(),
             pushes: Vec::new(),
+            presences: Vec::new(),
+            typings: Vec::new(),
+            frames: Vec::new(),
             closed: Vec::new(),
             admin: Vec::new(),
             stops: Vec::new(),
@@ -148,8 +156,14 @@ impl World {
             Output::Call { id, call } => self.finish(index, id, call),
             Output::Answer { session, id, answer } => self.answers.push((session, id, answer)),
             Output::Push { session, entry } => self.pushes.push((session, entry)),
+            Output::Presence { session, presence } => self.presences.push((session, presence)),
+            Output::Typing { session, typing } => self.typings.push((session, typing)),
+            Output::Whisper { to, whisper } => self.tell(usize::from(to.0), Input::Whisper(whisper)),
             Output::Close { session, code } => self.closed.push((session, code)),
-            Output::Frame { to, frame } => self.tell(usize::from(to.0), Input::Frame(frame)),
+            Output::Frame { to, frame } => {
+                self.frames.push((usize::from(to.0), frame.clone()));
+                self.tell(usize::from(to.0), Input::Frame(frame));
+            }
             Output::Confirm { to, confirm } => self.tell(usize::from(to.0), Input::Confirm(confirm)),
             Output::Admin { answer, .. } => self.admin.push(answer),
             Output::Ready => self.ready += 1,
@@ -198,13 +212,32 @@ impl World {
         self.pass(10_000);
     }
 
-    fn worker_of(&self, user: &UserId) -> usize {
-        let count = VnodeCount::new(self.vnodes).unwrap();
-        usize::from(count.of_user(user).0) % self.workers.len()
+    pub(crate) fn count(&self) -> VnodeCount {
+        VnodeCount::new(self.vnodes).unwrap()
+    }
+
+    /// The worker that takes what a user asks for.
+    pub(crate) fn worker_of(&self, user: &UserId, request: &Request) -> usize {
+        let count = self.count();
+        let vnode = match request {
+            Request::SendMessage(send) => count.of_target(user, &send.to),
+            Request::ReadHistory(read) => count.of_target(user, &read.with),
+            Request::BlockUser(block) => count.of_direct(user, &block.user),
+            Request::CreateGroup(create) => count.of_group(ConversationId::group(user, create.id)),
+            Request::ChangeGroup(change) => count.of_group(change.group),
+            Request::ReadGroup { group } => count.of_group(*group),
+            Request::ReadRoster(read) => count.of_group(read.group),
+            _ => count.of_user(user),
+        };
+        self.worker_with(vnode)
+    }
+
+    pub(crate) fn worker_with(&self, vnode: VnodeId) -> usize {
+        usize::from(vnode.0) % self.workers.len()
     }
 
     pub(crate) fn tell_user(&mut self, user: &str, input: Input) {
-        let index = self.worker_of(&self::user(user));
+        let index = self.worker_with(self.count().of_user(&self::user(user)));
         self.tell(index, input);
         self.run();
     }
@@ -223,9 +256,13 @@ impl World {
 
     /// Sends without waiting for the answer; gives the request's id.
     pub(crate) fn begin(&mut self, from: &str, send: SendMessage) -> RequestId {
-        let lower = if user(from) <= send.to { user(from) } else { send.to.clone() };
-        let index = self.worker_of(&lower);
-        self.request(index, from, Request::SendMessage(send))
+        self.begin_any(from, Request::SendMessage(send))
+    }
+
+    /// Asks for anything without waiting for the answer.
+    pub(crate) fn begin_any(&mut self, from: &str, request: Request) -> RequestId {
+        let index = self.worker_of(&user(from), &request);
+        self.request(index, from, request)
     }
 
     pub(crate) fn request(&mut self, index: usize, from: &str, request: Request) -> RequestId {
@@ -251,12 +288,7 @@ impl World {
     }
 
     pub(crate) fn ask_as(&mut self, who: (&str, &str, SessionId), request: Request) -> Answer {
-        let lower = |other: &UserId| user(who.0).min(other.clone());
-        let index = match &request {
-            Request::ReadHistory(read) => self.worker_of(&lower(&read.with)),
-            Request::SendMessage(send) => self.worker_of(&lower(&send.to)),
-            _ => self.worker_of(&user(who.0)),
-        };
+        let index = self.worker_of(&user(who.0), &request);
         let id = self.request_as(index, who, request);
         self.run();
         self.answer(id).expect("an answer")
@@ -305,8 +337,7 @@ impl World {
     }
 
     pub(crate) fn acknowledge(&mut self, name: &str, up_to: u64) {
-        let index = self.worker_of(&user(name));
-        self.request(index, name, Request::Acknowledge { up_to: Offset(up_to) });
+        self.begin_any(name, Request::Acknowledge { up_to: Offset(up_to) });
         self.run();
     }
 
@@ -318,7 +349,16 @@ impl World {
 
     /// The whole inbox from an offset on, page by page: gap, texts by offset.
     pub(crate) fn inbox(&mut self, name: &str, after: u64) -> InboxTexts {
-        let (mut after, mut gap, mut all) = (after, None, Vec::new());
+        let (gap, entries) = self.inbox_after(name, after);
+        (gap, entries.iter().map(|entry| (entry.offset.0, text_of(entry))).collect())
+    }
+
+    pub(crate) fn inbox_entries(&mut self, name: &str) -> Vec<Arc<InboxEntry>> {
+        self.inbox_after(name, 0).1
+    }
+
+    pub(crate) fn inbox_after(&mut self, name: &str, mut after: u64) -> InboxEntries {
+        let (mut gap, mut all) = (None, Vec::new());
         loop {
             let page = match self.ask(name, Request::ReadInbox { after: Offset(after) }) {
                 Answer::InboxPage(page) => page,
@@ -329,8 +369,8 @@ impl World {
             for entry in &page.entries {
                 after += 1;
                 assert_eq!(entry.offset.0, after, "a hole in a page");
-                all.push((after, text_of(entry)));
             }
+            all.extend(page.entries);
             if after >= page.last.0 {
                 return (gap, all);
             }
@@ -339,14 +379,18 @@ impl World {
 
     /// The whole history, newest page first, ascending.
     pub(crate) fn history(&mut self, name: &str, with: &str, limit: u16) -> Vec<(u64, String)> {
+        self.history_of(name, user(with).into(), limit)
+    }
+
+    pub(crate) fn history_of(&mut self, name: &str, with: Target, limit: u16) -> Vec<(u64, String)> {
         let (mut all, mut from) = (Vec::new(), HistoryFrom::Latest);
         loop {
-            let page =
-                match self.ask(name, Request::ReadHistory(ReadHistory { with: user(with), from, limit })) {
-                    Answer::HistoryPage(page) => page,
-                    other => panic!("no page: {other:?}"),
-                };
-            let texts = page.entries.iter().map(|one| (one.seq.0, one.body.as_text().unwrap().to_owned()));
+            let read = ReadHistory { with: with.clone(), from, limit };
+            let page = match self.ask(name, Request::ReadHistory(read)) {
+                Answer::HistoryPage(page) => page,
+                other => panic!("no page: {other:?}"),
+            };
+            let texts = page.entries.iter().map(|one| (one.seq.0, text_of_body(&one.body)));
             all.splice(0..0, texts);
             match page.entries.first() {
                 Some(first) if page.more => from = HistoryFrom::Before(first.seq),
@@ -355,26 +399,62 @@ impl World {
         }
     }
 
+    /// Peers (of groups the title) and last seqs, ascending.
     pub(crate) fn conversations(&mut self, name: &str, limit: u16) -> Vec<(String, u64)> {
+        let peer = |with: &Peer| match with {
+            Peer::User(user) => user.to_string(),
+            Peer::Group(title) => title.as_str().to_owned(),
+        };
+        let list = self.list(name, limit);
+        let mut all: Vec<_> = list.iter().map(|one| (peer(&one.with), one.last_seq.0)).collect();
+        all.sort();
+        all
+    }
+
+    /// The whole list, page by page.
+    pub(crate) fn list(&mut self, name: &str, limit: u16) -> Vec<ConversationSummary> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = match self.ask(name, Request::ListConversations(ListConversations { after, limit })) {
                 Answer::Conversations(page) => page,
                 other => panic!("no page: {other:?}"),
             };
-            all.extend(page.items.iter().map(|one| (one.with.to_string(), one.last_seq.0)));
             after = page.items.last().map(|one| one.conversation);
+            all.extend(page.items);
             if !page.more {
-                all.sort();
                 return all;
             }
         }
+    }
+
+    /// Makes a group.
+    pub(crate) fn group(&mut self, creator: &str, policy: Policy, members: &[&str]) -> ConversationId {
+        let create = creation(self.id(), policy, members);
+        let group = ConversationId::group(&user(creator), create.id);
+        let sent = sent(self.ask(creator, Request::CreateGroup(create))).expect("a group");
+        assert_eq!((sent.conversation, sent.seq.0, sent.offset), (group, 1, None));
+        group
+    }
+
+    /// Changes a group: see [`change_of`].
+    pub(crate) fn change(&mut self, who: &str, group: ConversationId, change: &str) -> Answer {
+        let (id, change) = (self.id(), change_of(change));
+        self.ask(who, Request::ChangeGroup(ChangeGroup { id, group, change }))
+    }
+
+    /// Writes to a group.
+    pub(crate) fn say(&mut self, who: &str, group: ConversationId, text: &str) -> Result<Sent, ErrorCode> {
+        let send = to_group(self.id(), group, text);
+        sent(self.ask(who, Request::SendMessage(send)))
     }
 
     pub(crate) fn statistics(&self, read: fn(&iris_worker::Statistics) -> u64) -> u64 {
         self.workers.iter().map(|worker| read(worker.statistics())).sum()
     }
 }
+
+/// Gap (first, last), and entries.
+pub(crate) type InboxEntries = (Option<(u64, u64)>, Vec<Arc<InboxEntry>>);
 
 /// Gap (first, last), and texts by offset.
 pub(crate) type InboxTexts = (Option<(u64, u64)>, Vec<(u64, String)>);
@@ -403,7 +483,33 @@ pub(crate) fn body(text: &str) -> Body {
 }
 
 pub(crate) fn message(id: MessageId, to: &str, text: &str) -> SendMessage {
-    SendMessage { id, to: user(to), previous: None, body: body(text) }
+    SendMessage { id, to: user(to).into(), previous: None, body: body(text) }
+}
+
+pub(crate) fn to_group(id: MessageId, group: ConversationId, text: &str) -> SendMessage {
+    SendMessage { id, to: Target::Group(group), previous: None, body: body(text) }
+}
+
+pub(crate) fn creation(id: MessageId, policy: Policy, members: &[&str]) -> CreateGroup {
+    let (title, description) = (GroupTitle::new("title").unwrap(), GroupDescription::new("").unwrap());
+    CreateGroup { id, title, description, policy, members: members.iter().map(|name| user(name)).collect() }
+}
+
+/// `invite x`, `add x`, `remove x`, `accept`, `leave`, `rename x`, `describe x`, `role x admin`, `policy 3`.
+pub(crate) fn change_of(text: &str) -> GroupChange {
+    let words: Vec<&str> = text.split(' ').collect();
+    match words[..] {
+        ["invite", name] => GroupChange::Invite(user(name)),
+        ["add", name] => GroupChange::Add(user(name)),
+        ["remove", name] => GroupChange::Remove(user(name)),
+        ["accept"] => GroupChange::Accept,
+        ["leave"] => GroupChange::Leave,
+        ["rename", title] => GroupChange::Rename(GroupTitle::new(title).unwrap()),
+        ["describe", text] => GroupChange::Describe(GroupDescription::new(text).unwrap()),
+        ["role", name, role] => GroupChange::SetRole(user(name), Role::from_name(role).unwrap()),
+        ["policy", bits] => GroupChange::SetPolicy(Policy::from_bits(bits.parse().unwrap()).unwrap()),
+        _ => panic!("no change: {text}"),
+    }
 }
 
 pub(crate) fn sent(answer: Answer) -> Result<Sent, ErrorCode> {
@@ -421,7 +527,27 @@ pub(crate) fn refused(answer: Answer) -> Option<ErrorCode> {
     }
 }
 
+/// A message's text, or what else the entry tells.
 pub(crate) fn text_of(entry: &InboxEntry) -> String {
-    let InboxItem::Message(message) = &entry.item;
-    message.body.as_text().unwrap().to_owned()
+    match &entry.item {
+        InboxItem::Message(message) => text_of_body(&message.body),
+        InboxItem::Receipt(_) => "<receipt>".to_owned(),
+        InboxItem::GroupReceipt(_) => "<group receipt>".to_owned(),
+        InboxItem::State(_) => "<state>".to_owned(),
+        InboxItem::Settings(..) => "<settings>".to_owned(),
+    }
+}
+
+/// Of a change its name, and whom it is about.
+pub(crate) fn text_of_body(body: &Body) -> String {
+    if let Some(text) = body.as_text() {
+        return text.to_owned();
+    }
+    let change = Change::from_body(body).unwrap();
+    match &change {
+        Change::Invited(user) | Change::Added(user) | Change::Removed(user) | Change::Role(_, user) => {
+            format!("<{} {user}>", change.name())
+        }
+        _ => format!("<{}>", change.name()),
+    }
 }
