@@ -12,6 +12,8 @@ mod groups;
 mod logins;
 mod model;
 mod pages;
+mod presence;
+mod rates;
 mod restart;
 mod sends;
 mod strangers;
