@@ -14,7 +14,7 @@ use iris_history::{Device, Fact, HistoryFact, LoginFact, Message, SendFact};
 use iris_protocol::Versions;
 use iris_types::limits::ID_AHEAD_MS_MAX;
 use iris_types::request::HistoryFrom;
-use iris_types::{Body, BodyKind, DeviceId, MessageId, UserId};
+use iris_types::{Body, BodyKind, DeviceId, MessageId, Target, UserId};
 
 use self::revocation::Standing;
 use crate::database::Database;
@@ -250,8 +250,7 @@ impl World {
             user: &process.user,
             issued_at: open.issued_at,
         };
-        let login = open.outgoing.login();
-        open.incoming.incoming(bytes, login, &owner, &mut self.recorder);
+        open.tap.incoming(bytes, &owner, &mut self.recorder);
         if let Some(core) = &mut process.core {
             core.received(bytes, now);
             self.device_turn(index);
@@ -289,7 +288,7 @@ impl World {
         self.device_turn(index);
     }
 
-    pub(crate) fn send(&mut self, index: usize, to: UserId, body: Body, id: Option<MessageId>) {
+    pub(crate) fn send(&mut self, index: usize, to: Target, body: Body, id: Option<MessageId>) {
         let now = self.device_now(index);
         let Some(process) = self.devices.get_mut(index) else { return };
         let Some(core) = &mut process.core else { return };
@@ -307,12 +306,12 @@ impl World {
         process.sends.insert(number, message);
         self.sent.insert(message, (to.clone(), body.clone()));
         let (device, incarnation) = (process.device, process.incarnation);
-        let to = self.recorder.user(&to);
+        let to = self.recorder.history.addressee(&to);
         let fact = SendFact::Invoke { message, to, body: hash_of(&body) };
         self.recorder.fact(device, incarnation, Fact::Send(fact));
     }
 
-    pub(crate) fn read(&mut self, index: usize, with: &UserId, from: HistoryFrom, limit: u64) {
+    pub(crate) fn read(&mut self, index: usize, with: &Target, from: HistoryFrom, limit: u64) {
         let reading_number = u32::try_from(self.recorder.history.records.len()).unwrap_or(u32::MAX);
         let Some(process) = self.devices.get_mut(index) else { return };
         let (Some(core), Some(limit)) = (&mut process.core, NonZeroU64::new(limit)) else { return };
@@ -320,7 +319,7 @@ impl World {
         let reading = Reading { number: reading_number, from };
         process.readings.insert(query, reading);
         let (device, incarnation) = (process.device, process.incarnation);
-        let with = self.recorder.user(with);
+        let with = self.recorder.history.addressee(with);
         let fact = HistoryFact::Invoke { reading: reading_number, with };
         self.recorder.fact(device, incarnation, Fact::History(fact));
     }
@@ -439,7 +438,7 @@ impl World {
         MessageId::from_parts(at, random)
     }
 
-    fn some_peer(&mut self, index: usize) -> UserId {
+    fn some_peer(&mut self, index: usize) -> Target {
         let peers = usize::from(self.options.users);
         // Writing to oneself is allowed, and rare.
         let mut peer = self.random.usize(..peers);
@@ -447,7 +446,7 @@ impl World {
         if user_name(peer) == own && self.random.u8(..4) > 0 {
             peer = (peer + 1) % peers;
         }
-        user_name(peer)
+        Target::User(user_name(peer))
     }
 
     fn transmit(&mut self, index: usize) {
@@ -465,7 +464,7 @@ impl World {
             user: &process.user,
             issued_at: link.issued_at,
         };
-        link.outgoing.outgoing(&bytes, &owner, &mut self.recorder);
+        link.tap.outgoing(&bytes, &owner, &mut self.recorder);
         for bytes in pieces(bytes, &mut self.random) {
             let delay = self.latency();
             let Some(link) = self.network.links.get_mut(&id) else { return };

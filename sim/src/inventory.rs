@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use iris_client_core::{Outcome, SendNumber, Settled};
 use iris_history::{Fact, Message, RepeatFact};
 use iris_types::request::HistoryFrom;
-use iris_types::{Body, ConversationSummary, MessageId, Refusal, Seq, UserId};
+use iris_types::{Body, ConversationSummary, MessageId, Refusal, Seq, Target};
 
 use crate::recorder::hash_of;
 use crate::world::World;
@@ -15,7 +15,7 @@ use crate::world::World;
 #[derive(Default)]
 pub(crate) struct Inventory {
     step: Step,
-    reads: VecDeque<(UserId, HistoryFrom)>,
+    reads: VecDeque<(Target, HistoryFrom)>,
     /// Sends to repeat: first as they were, then with another body.
     repeats: VecDeque<Repeat>,
     running: BTreeMap<SendNumber, (MessageId, u64)>,
@@ -25,7 +25,7 @@ pub(crate) struct Inventory {
 #[derive(Clone)]
 pub(crate) struct Repeat {
     pub(crate) id: MessageId,
-    pub(crate) to: UserId,
+    pub(crate) to: Target,
     pub(crate) body: Body,
 }
 
@@ -85,8 +85,9 @@ impl World {
             return;
         }
         for item in items {
-            inventory.reads.push_back((item.with.clone(), HistoryFrom::After(Seq(0))));
-            inventory.reads.push_back((item.with.clone(), HistoryFrom::Latest));
+            let target = item.with.target(item.conversation);
+            inventory.reads.push_back((target.clone(), HistoryFrom::After(Seq(0))));
+            inventory.reads.push_back((target, HistoryFrom::Latest));
         }
         self.inventory_read(index);
     }

@@ -229,12 +229,12 @@ impl World {
                     Fact::Login(iris_history::LoginFact::Ok { last, .. }) if account.taken_in == 0 => {
                         account.taken_in = last;
                     }
-                    Fact::Delivered(seen) if !settled && seen.offset <= account.taken_in => {
-                        offsets.insert(seen.offset);
-                    }
                     Fact::Gap { first, last } => account.expired += last + 1 - first,
                     Fact::Settled => settled = true,
-                    _ => {}
+                    fact => {
+                        let offset = fact.offset().filter(|_| !settled);
+                        offsets.extend(offset.filter(|offset| *offset <= account.taken_in));
+                    }
                 }
             }
             account.live = offsets.len() as u64;

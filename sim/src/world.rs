@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use iris_cluster::ToEdge;
 use iris_history::Message;
 use iris_types::request::SessionId;
-use iris_types::{Body, Monotonic, Timestamp, UserId};
+use iris_types::{Body, Monotonic, Target, Timestamp};
 use iris_worker::{Call, CallId, CallResult, Input};
 
 use crate::Options;
@@ -44,7 +44,7 @@ pub(crate) struct World {
     /// Events by kind, for the question what a world is busy with.
     pub(crate) kinds: [u64; Event::KINDS],
     /// What was sent to whom, to be repeated at the end.
-    pub(crate) sent: BTreeMap<Message, (UserId, Body)>,
+    pub(crate) sent: BTreeMap<Message, (Target, Body)>,
     /// Something that no checker can see was wrong.
     pub(crate) defect: Option<String>,
 }

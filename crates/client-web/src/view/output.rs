@@ -8,6 +8,7 @@ use super::{EventView, MarkView, OperationView};
 /// See `iris_client_core::Output`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[allow(clippy::large_enum_variant, reason = "written at once, one by one")]
 pub enum OutputView {
     Connect {
         at: u64,
@@ -19,7 +20,7 @@ pub enum OutputView {
     },
     /// `mark`: what to hand over once the application took it.
     Event {
-        event: EventView,
+        event: Box<EventView>,
         mark: Option<MarkView>,
     },
 }
@@ -32,7 +33,9 @@ impl From<&Output> for OutputView {
             Output::Store { token, operations } => {
                 Self::Store { token: token.0, operations: operations.iter().map(Into::into).collect() }
             }
-            Output::Event(event) => Self::Event { event: event.into(), mark: event.mark().map(Into::into) },
+            Output::Event(event) => {
+                Self::Event { event: Box::new(event.into()), mark: event.mark().map(Into::into) }
+            }
         }
     }
 }
