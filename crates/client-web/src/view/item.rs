@@ -209,7 +209,6 @@ impl TryFrom<ItemView> for InboxItem {
 /// A stored entry that the application has yet to take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-#[allow(clippy::large_enum_variant, reason = "read one by one, at a start")]
 pub enum UnreportedView {
     Item { offset: u64, item: Box<ItemView> },
     Gap { first: u64, last: u64 },

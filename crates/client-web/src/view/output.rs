@@ -8,7 +8,6 @@ use super::{EventView, MarkView, OperationView};
 /// See `iris_client_core::Output`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-#[allow(clippy::large_enum_variant, reason = "written at once, one by one")]
 pub enum OutputView {
     Connect {
         at: u64,
