@@ -19,6 +19,10 @@ impl World {
         for index in watchers {
             let watched = self.everybody_else(index);
             self.ask(index, Question::Watch(watched));
+            // A group that nobody looks at after a restart tells its authors later.
+            for group in self.groups.clone() {
+                self.ask(index, Question::Group(group));
+            }
             self.device_turn(index);
         }
         if !self.settle() {
