@@ -2,6 +2,7 @@
 
 mod events;
 mod revocation;
+mod social;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -14,7 +15,7 @@ use iris_history::{Device, Fact, HistoryFact, LoginFact, Message, SendFact};
 use iris_protocol::Versions;
 use iris_types::limits::ID_AHEAD_MS_MAX;
 use iris_types::request::HistoryFrom;
-use iris_types::{Body, BodyKind, DeviceId, MessageId, Target, UserId};
+use iris_types::{Body, BodyKind, DeviceId, MessageId, Seq, Target, UserId};
 
 use self::revocation::Standing;
 use crate::database::Database;
@@ -40,6 +41,10 @@ pub(crate) struct DeviceProcess {
     pub(crate) inventory: Option<Inventory>,
     pub(crate) tally: Tally,
     pub(crate) standing: Standing,
+    /// Closed, and nobody opens it for now.
+    pub(crate) is_asleep: bool,
+    /// Conversations in which something was shown, and how far.
+    pub(crate) known: BTreeMap<Target, Seq>,
     attempt: u64,
     tick_at: Option<u64>,
     stored_at: u64,
@@ -86,6 +91,8 @@ impl DeviceProcess {
             inventory: None,
             tally: Tally::default(),
             standing: Standing::default(),
+            is_asleep: false,
+            known: BTreeMap::new(),
             attempt: 0,
             tick_at: None,
             stored_at: 0,
@@ -117,7 +124,7 @@ impl DeviceProcess {
 
     /// Nothing to send, store or ask, and all that the inbox held was given out.
     pub(crate) fn is_settled(&self) -> bool {
-        if self.is_retired() {
+        if self.is_retired() || self.is_asleep {
             return true;
         }
         let core_rests = self.core.as_ref().is_some_and(|core| core.is_ready() && core.is_idle());
@@ -276,6 +283,10 @@ impl World {
         let pace = self.options.pace_ms;
         let next = self.now + self.random.u64(1..=2 * pace);
         self.schedule(next, Event::Act { device: index });
+        if self.random.u8(..100) < self.options.social_per_cent {
+            self.act_socially(index);
+            return self.device_turn(index);
+        }
         match self.random.u8(..12) {
             0 => self.ask_history(index),
             1 => self.ask_conversations(index),
@@ -406,15 +417,14 @@ impl World {
     }
 
     fn ask_history(&mut self, index: usize) {
-        let with = self.some_peer(index);
+        let with = self.some_target(index);
         let limit = if self.random.bool() { 1_000_000 } else { self.random.u64(1..=5) };
-        let from =
-            if self.random.bool() { HistoryFrom::Latest } else { HistoryFrom::After(iris_types::Seq(0)) };
+        let from = if self.random.bool() { HistoryFrom::Latest } else { HistoryFrom::After(Seq(0)) };
         self.read(index, &with, from, limit);
     }
 
     fn send_something(&mut self, index: usize) {
-        let to = self.some_peer(index);
+        let to = self.some_target(index);
         let length = self.random.usize(1..=self.options.body_bytes_max);
         // Bodies tell sends apart, and the canary is looked for on disk.
         let number = self.recorder.history.messages();
@@ -436,6 +446,16 @@ impl World {
             _ => now,
         };
         MessageId::from_parts(at, random)
+    }
+
+    fn some_target(&mut self, index: usize) -> Target {
+        if self.options.social_per_cent > 0
+            && self.random.bool()
+            && let Some(group) = self.some_group(index)
+        {
+            return Target::Group(group);
+        }
+        self.some_peer(index)
     }
 
     fn some_peer(&mut self, index: usize) -> Target {
@@ -490,7 +510,7 @@ impl World {
 pub(crate) const CANARY: &str = "canary-";
 
 /// Names whose vnodes fall to both workers, for every number of vnodes above one.
-const PERSONS: [u16; 4] = [0, 17, 6, 5];
+const PERSONS: [u16; 6] = [0, 17, 6, 5, 2, 9];
 
 pub(crate) fn user_name(index: usize) -> UserId {
     let person = PERSONS.get(index).copied().unwrap_or_default();

@@ -132,7 +132,18 @@ impl Group {
         self.policy & bit > 0
     }
 
-    fn members(&self) -> impl Iterator<Item = (User, Place)> + '_ {
+    /// The changes that made a user a member.
+    pub(crate) fn begins(&self, user: User) -> Vec<u64> {
+        let spans = self.gets.get(&user).map(Vec::as_slice).unwrap_or_default();
+        spans.iter().filter(|span| span.last != Some(span.first)).map(|span| span.first).collect()
+    }
+
+    /// How often a user came in, or was invited.
+    pub(crate) fn begins_anew(&self, user: User) -> usize {
+        self.gets.get(&user).map_or(0, Vec::len)
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = (User, Place)> + '_ {
         self.places.iter().filter(|(_, place)| place.role > 0).map(|(user, place)| (*user, *place))
     }
 

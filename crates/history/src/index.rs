@@ -6,6 +6,7 @@ use std::fmt;
 use crate::group::{Group, Known};
 use crate::history::History;
 use crate::record::{Addressee, Conversation, Device, Fact, HistoryFact, Message, Seen, SendFact, User};
+use crate::wished::{Wished, wished};
 
 /// A history with its sends looked up by message.
 pub(crate) struct Index<'h> {
@@ -16,6 +17,12 @@ pub(crate) struct Index<'h> {
     pub(crate) places: Vec<Option<Place>>,
     /// Every group that somebody asked for.
     pub(crate) groups: BTreeMap<Conversation, Group>,
+    /// By direct conversation: its members, ascending.
+    pub(crate) pairs: BTreeMap<Conversation, (User, User)>,
+    /// By conversation: who wrote each message.
+    pub(crate) authors: BTreeMap<Conversation, BTreeMap<u64, User>>,
+    /// What users asked for of their own state.
+    pub(crate) wished: Vec<Wished>,
     /// Complete readings of a conversation, in the order of their ends.
     pub(crate) readings: Vec<Reading>,
 }
@@ -69,6 +76,9 @@ impl<'h> Index<'h> {
             sends: vec![Send::default(); history.messages()],
             places: vec![None; history.messages()],
             groups: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            authors: BTreeMap::new(),
+            wished: wished(history),
             readings: Vec::new(),
         };
         for (number, record) in history.records.iter().enumerate() {
@@ -79,6 +89,7 @@ impl<'h> Index<'h> {
         index.take_places();
         index.take_readings();
         index.take_groups();
+        index.take_authors();
         index
     }
 
@@ -127,6 +138,12 @@ impl<'h> Index<'h> {
                 self.groups.get(&group).map(|group| group.recipients(seq).collect()).unwrap_or_default()
             }
         }
+    }
+
+    /// The direct conversation of two users, if somebody saw a message of it.
+    pub(crate) fn direct(&self, one: User, other: User) -> Option<Conversation> {
+        let pair = (one.min(other), one.max(other));
+        self.pairs.iter().find(|(_, members)| **members == pair).map(|(conversation, _)| *conversation)
     }
 
     /// Whether a message is a change of a group.
@@ -212,6 +229,16 @@ impl<'h> Index<'h> {
         }
         groups.values_mut().for_each(|group| group.follow(self.history));
         self.groups = groups;
+    }
+
+    fn take_authors(&mut self) {
+        for (send, place) in self.sends.iter().zip(&self.places) {
+            let (Some(send), Some(place)) = (send.invoked, place) else { continue };
+            if let Some(to) = send.recipient() {
+                self.pairs.insert(place.conversation, (send.from.min(to), send.from.max(to)));
+            }
+            self.authors.entry(place.conversation).or_default().insert(place.seq, send.from);
+        }
     }
 
     fn take_readings(&mut self) {

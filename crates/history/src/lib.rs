@@ -24,6 +24,7 @@ pub mod step;
 #[cfg(test)]
 mod story;
 pub mod violation;
+mod wished;
 
 pub use history::{DeviceInfo, History};
 pub use invariants::{check, check_all};

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 //! Hand-made histories for the checkers' tests, a word per record.
 
+mod groups;
+
 use iris_types::{ConversationId, DeviceId, UserId};
 
 use crate::history::{History, body_hash};

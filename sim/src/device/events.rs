@@ -18,6 +18,12 @@ impl World {
                 let body = Some(&message.body);
                 let seen = self.recorder.seen(offset.0, place, message.id, &message.from, body);
                 self.recorder.fact(device, incarnation, Fact::Shown(seen));
+                self.learn(index, &message);
+            }
+            ClientEvent::GroupCreated { group, .. } => self.learn_group(group),
+            ClientEvent::Roster { group, items, .. } => self.inventory_roster(index, group, &items),
+            ClientEvent::Receipts { target, seq, receipts, .. } => {
+                self.inventory_receipts(index, &target, seq, &receipts);
             }
             ClientEvent::Gap { first, last } => {
                 self.recorder.fact(device, incarnation, Fact::Gap { first: first.0, last: last.0 });
