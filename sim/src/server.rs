@@ -1,5 +1,6 @@
 //! The server process: edge machines and workers over one engine.
 
+mod between;
 mod edge;
 mod observing;
 mod tally;
@@ -16,8 +17,8 @@ use iris_types::placement::VnodeCount;
 use iris_types::request::{Request, RequestId, SessionId};
 use iris_types::{ConversationId, InboxItem, UserId, VnodeId};
 use iris_worker::{
-    Call, CallId, Input, Lane, Output, Placement, SharedCache, StopReason, Whisper, Worker, WorkerConfig,
-    WorkerIndex, WorkerLimits, execute,
+    Call, CallId, Input, Lane, Output, Placement, SharedCache, StopReason, Worker, WorkerConfig, WorkerIndex,
+    WorkerLimits, execute,
 };
 
 pub(crate) use self::tally::ServerTally;
@@ -457,47 +458,6 @@ impl World {
         }
         let delay = self.random.u64(5..1_000);
         self.schedule(self.now + delay, Event::ServerStart { life: self.server.life });
-    }
-
-    /// Between workers a message may come late, twice, overtaken by later ones, or never.
-    fn send_between(&mut self, to: WorkerIndex, input: Input, again: impl Fn() -> Input) {
-        let (life, worker) = (self.server.life, usize::from(to.0));
-        let unruly = self.options.unruly_frames;
-        let delay = if unruly { self.random.u64(0..30) } else { 0 };
-        let twice = unruly && self.random.u8(..4) == 0;
-        if !unruly {
-            return self.send_to_worker(worker, input);
-        }
-        if self.random.u8(..16) > 0 {
-            self.schedule(self.now + delay, Event::ToWorker { life, worker, input });
-        }
-        if twice {
-            let delay = self.random.u64(0..60);
-            self.schedule(self.now + delay, Event::ToWorker { life, worker, input: again() });
-        }
-    }
-
-    /// Between workers a whisper may come late, overtaken by later ones, or never.
-    fn whisper(&mut self, to: WorkerIndex, whisper: Whisper) {
-        let (life, worker) = (self.server.life, usize::from(to.0));
-        let input = Input::Whisper(whisper);
-        if !self.options.unruly_frames {
-            return self.send_to_worker(worker, input);
-        }
-        let delay = self.random.u64(0..30);
-        if self.random.u8(..16) > 0 {
-            self.schedule(self.now + delay, Event::ToWorker { life, worker, input });
-        }
-    }
-
-    fn send_to_worker(&mut self, worker: usize, input: Input) {
-        let delay = self.random.u64(0..=1);
-        let (life, now) = (self.server.life, self.now);
-        let Some(process) = &mut self.server.process else { return };
-        let Some(at) = process.to_worker_at.get_mut(worker) else { return };
-        *at = (*at).max(now + delay);
-        let at = *at;
-        self.schedule(at, Event::ToWorker { life, worker, input });
     }
 
     fn server_now(&self) -> Now {
