@@ -9,7 +9,7 @@
 //! 4. block: whose (1 + n), the other (1 + n), on 1
 
 use bytes::{BufMut, Bytes};
-use iris_types::{DeviceId, InboxItem, InboxMessage, Marks, Standing, Target, UserId};
+use iris_types::{DeviceId, InboxItem, InboxMessage, Marks, Peer, Standing, Target, UserId};
 
 use crate::codec::{Malformed, Reader, put_name};
 use crate::item;
@@ -129,6 +129,10 @@ impl Forward {
             1 => {
                 let to = reader.user()?;
                 let item = item::decode(reader.rest(), &to)?;
+                // A group's has recipients.
+                if matches!(&item, InboxItem::Message(InboxMessage { with: Peer::Group(_), .. })) {
+                    return Err(reader.malformed());
+                }
                 Ok(Self::Entry { to, item })
             }
             2 => {

@@ -142,14 +142,18 @@ pub(crate) fn decode_group(value: Bytes) -> Result<InboxMessage, Malformed> {
 fn read_message(mut reader: Reader, owner: Option<&UserId>) -> Result<InboxMessage, Malformed> {
     let (conversation, seq, id) = (reader.conversation()?, reader.seq()?, reader.message()?);
     let sent_at = reader.timestamp()?;
-    let (from, with) = match owner {
-        None => (reader.user()?, Peer::Group(reader.title()?)),
+    let (own, from, with) = match owner {
+        None => (None, reader.user()?, Peer::Group(reader.title()?)),
         Some(owner) => {
             let (own, with) = (reader.flag()?, reader.user()?);
-            (if own { owner.clone() } else { with.clone() }, Peer::User(with))
+            (Some(own), if own { owner.clone() } else { with.clone() }, Peer::User(with))
         }
     };
-    let (origin, body) = (reader.optional_device()?, reader.rest_as_body()?);
+    let origin = reader.optional_device()?;
+    if own.is_some_and(|own| own != origin.is_some()) {
+        return Err(reader.malformed());
+    }
+    let body = reader.rest_as_body()?;
     Ok(InboxMessage { conversation, seq, id, from, with, origin, sent_at, body })
 }
 

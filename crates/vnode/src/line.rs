@@ -97,6 +97,13 @@ impl Line {
         }
     }
 
+    /// Whether there is room between the mark and the first of `own` for what is forgotten.
+    fn is_sound(&self) -> bool {
+        let first = self.own.first().map_or(Seq(u64::MAX), |(first, _)| *first);
+        let room = self.forgotten_to.0.saturating_sub(self.read.0);
+        self.forgotten == 0 || self.forgotten <= room && self.forgotten_to < first
+    }
+
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(16 + self.own.len() * 4);
@@ -132,7 +139,8 @@ impl Line {
             own.push((Seq(first), Seq(last)));
             before = last;
         }
-        Ok(Self { read, own_total, own, forgotten, forgotten_to, flags })
+        let line = Self { read, own_total, own, forgotten, forgotten_to, flags };
+        if line.is_sound() { Ok(line) } else { Err(Malformed(what)) }
     }
 }
 
@@ -173,13 +181,35 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_cannot_be_is_malformed() {
+        // Read, own ever, forgotten, the last of these, flags; own messages behind the mark.
+        for bad in [
+            &[5, 9, 1, 5, 0][..],
+            &[5, 9, 3, 7, 0],
+            &[5, 9, 2, 7, 0, 2, 0],
+            &[5, 9, 0, 0, 16],
+            &[5, 9, 0, 0, 0, 0, 0],
+        ] {
+            assert!(Line::decode(Bytes::copy_from_slice(bad)).is_err(), "{bad:?}");
+        }
+        assert!(Line::decode(Bytes::from_static(&[5, 9, 2, 7, 0, 3, 0])).is_ok());
+    }
+
+    #[test]
     fn many_runs_are_forgotten_but_stay_counted() {
         let mut line = Line::default();
         for seq in (2..=100).step_by(2) {
             line.write(Seq(seq));
+            assert_eq!(Line::decode(line.encode()).as_ref(), Ok(&line));
         }
         assert!(line.own.len() <= OWN_RANGES_MAX);
         assert_eq!(line.unread(Seq(100)), 50);
+        for seq in 1..90 {
+            line.mark(Seq(seq));
+            assert_eq!(Line::decode(line.encode()).as_ref(), Ok(&line));
+            // Never fewer than there are.
+            assert!(line.unread(Seq(100)) >= (100 - line.read.0) / 2, "{seq}");
+        }
         line.mark(Seq(99));
         assert_eq!((line.read, line.unread(Seq(100))), (Seq(100), 0));
         assert_eq!(line.own_total, 50);

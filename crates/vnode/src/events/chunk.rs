@@ -300,6 +300,9 @@ impl ChunkReader {
             13 => {
                 let (user, offset, from) = (fields.user()?, fields.offset()?, read_source(&mut fields)?);
                 let item = item::decode(fields.rest(), &user)?;
+                if matches!(item, InboxItem::Message(_)) {
+                    return Err(Malformed("an entry that is no message"));
+                }
                 Ok(Event::Entry(EntryEvent { user, offset, from, item }))
             }
             14 => Ok(Event::Settings { user: fields.user()?, settings: fields.rest() }),
