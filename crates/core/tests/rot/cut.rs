@@ -101,8 +101,9 @@ fn inbox(server: &mut Server, name: &str) -> Vec<InboxMessage> {
             other => panic!("no page: {other:?}"),
         };
         for entry in &page.entries {
-            let InboxItem::Message(message) = &entry.item;
-            all.push(message.clone());
+            if let InboxItem::Message(message) = &entry.item {
+                all.push(message.clone());
+            }
             after = entry.offset;
         }
         if after >= page.last {

@@ -263,7 +263,12 @@ impl Server {
             Output::Ready => self.is_ready = true,
             Output::Drained => self.is_drained = true,
             Output::Stop { reason } => self.stop = Some(reason),
-            Output::Push { .. } | Output::Close { .. } => {}
+            // One worker whispers to nobody else.
+            Output::Push { .. }
+            | Output::Close { .. }
+            | Output::Presence { .. }
+            | Output::Typing { .. }
+            | Output::Whisper { .. } => {}
         }
     }
 }
@@ -278,7 +283,7 @@ pub(crate) fn device() -> DeviceId {
 
 pub(crate) fn message(id: MessageId, to: &str, text: &str) -> Request {
     let body = Body::new(BodyKind::TEXT, Bytes::copy_from_slice(text.as_bytes())).unwrap();
-    Request::SendMessage(SendMessage { id, to: user(to), previous: None, body })
+    Request::SendMessage(SendMessage { id, to: user(to).into(), previous: None, body })
 }
 
 pub(crate) fn sent(answer: Answer) -> Result<Sent, ErrorCode> {

@@ -99,9 +99,9 @@ fn inbox(server: &mut Server, name: &str) -> Chain {
     chain(format!("inbox of {name}"), |after| {
         match server.ask(name, Request::ReadInbox { after: after.unwrap_or(Offset::ZERO) }) {
             Answer::InboxPage(page) => {
-                let texts = page.entries.iter().map(|entry| {
-                    let InboxItem::Message(message) = &entry.item;
-                    message.body.as_text().unwrap_or_default()
+                let texts = page.entries.iter().filter_map(|entry| match &entry.item {
+                    InboxItem::Message(message) => message.body.as_text(),
+                    _ => None,
                 });
                 let texts: Vec<&str> = texts.collect();
                 let end = page.entries.last().map(|entry| entry.offset);
@@ -116,7 +116,9 @@ fn inbox(server: &mut Server, name: &str) -> Chain {
 fn history(server: &mut Server, name: &str, with: &str, first: HistoryFrom) -> Chain {
     chain(format!("history of {name} with {with}, {first:?}"), |from| {
         let from = from.unwrap_or(first);
-        match server.ask(name, Request::ReadHistory(ReadHistory { with: user(with), from, limit: LIMIT })) {
+        match server
+            .ask(name, Request::ReadHistory(ReadHistory { with: user(with).into(), from, limit: LIMIT }))
+        {
             Answer::HistoryPage(page) => {
                 let texts = page.entries.iter().map(|entry| entry.body.as_text().unwrap_or_default());
                 let texts: Vec<&str> = texts.collect();

@@ -126,7 +126,7 @@ fn in_turn(index: &Index<'_>, asked: &[Flagging]) -> Option<(u8, u8)> {
             return None;
         }
         // Without an answer it may still happen, for a while.
-        let Some((answered, code)) = one.wished.answered else { return None };
+        let (answered, code) = one.wished.answered?;
         free = time(answered).max(if code == 0 { 0 } else { time(one.wished.asked) + FORGOTTEN_MS });
         if code == 0 {
             mask |= one.mask;
