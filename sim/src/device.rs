@@ -21,7 +21,7 @@ use iris_types::{Body, BodyKind, DeviceId, MessageId, Seq, Target, UserId};
 use self::revocation::Standing;
 use crate::database::Database;
 use crate::inventory::Inventory;
-use crate::network::{LinkId, pieces};
+use crate::network::LinkId;
 use crate::recorder::hash_of;
 use crate::tap::Owner;
 use crate::world::{Event, World};
