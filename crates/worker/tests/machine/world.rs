@@ -11,13 +11,15 @@ use iris_types::request::{
 };
 use iris_types::{
     Body, BodyKind, Change, ChangeGroup, ConversationId, ConversationSummary, CreateGroup, DeviceId,
-    ErrorCode, GroupChange, GroupDescription, GroupTitle, InboxEntry, InboxItem, MessageId, Monotonic,
-    Offset, Peer, Policy, Presence, Role, Target, Timestamp, Typing, UserId, VnodeId,
+    ErrorCode, GroupChange, GroupDescription, GroupTitle, InboxEntry, InboxItem, LogId, MessageId, Monotonic,
+    Offset, Peer, Policy, Position, Presence, Role, Target, Timestamp, Typing, UserId, VnodeId,
 };
 use iris_worker::{
     AdminAnswer, AdminCommand, AdminId, Call, CallId, Frame, Input, Output, Placement, SharedCache,
     StopReason, Worker, WorkerConfig, WorkerIndex, WorkerLimits, execute,
 };
+
+use crate::cut::CutLogs;
 
 pub(crate) const DAY: u64 = 24 * 3_600_000;
 /// Some day in 2026, at noon.
@@ -28,6 +30,8 @@ pub(crate) struct World {
     pub(crate) cache: SharedCache,
     pub(crate) workers: Vec<Worker>,
     pub(crate) limits: WorkerLimits,
+    /// A log that ends earlier than it did, for an operator cut it.
+    pub(crate) cut: Option<(LogId, Position)>,
     pub(crate) vnodes: u32,
     pub(crate) now: u64,
     pub(crate) mono: u64,
@@ -65,6 +69,7 @@ impl World {
             cache: SharedCache::new(1 << 20),
             workers: Vec::new(),
             limits,
+            cut: None,
             vnodes: 16,
             now: NOON,
             mono: 1_000,
@@ -173,7 +178,11 @@ impl World {
     }
 
     pub(crate) fn finish(&mut self, index: usize, call: CallId, work: Call) {
-        let result = execute(work, &self.engine.engine(), &self.cache);
+        let mut engine = self.engine.engine();
+        if let Some((log, last)) = self.cut {
+            engine.logs = Arc::new(CutLogs { inner: engine.logs, log, last });
+        }
+        let result = execute(work, &engine, &self.cache);
         self.tell(index, Input::Done { call, result });
     }
 
@@ -249,8 +258,17 @@ impl World {
 
     pub(crate) fn id_at(&mut self, at: u64) -> MessageId {
         self.ids += 1;
+        self.id_of(self.ids, at)
+    }
+
+    /// What [`Self::id`] will give next.
+    pub(crate) fn next_id(&self) -> MessageId {
+        self.id_of(self.ids + 1, self.now)
+    }
+
+    fn id_of(&self, number: u64, at: u64) -> MessageId {
         let mut random = [7; 10];
-        random[2..].copy_from_slice(&self.ids.to_be_bytes());
+        random[2..].copy_from_slice(&number.to_be_bytes());
         MessageId::from_parts(Timestamp(at), random)
     }
 
