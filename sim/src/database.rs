@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use iris_client_core::{Restored, SendNumber, Settled, StoreOperation, StoreToken, Unreported, Unsent};
-use iris_types::{ConversationId, Offset, Seq};
+use iris_types::{ConversationId, InboxItem, Offset, Seq, Target};
 
 #[derive(Default)]
 pub(crate) struct Database {
@@ -20,6 +20,8 @@ struct Kept {
     settled: BTreeMap<SendNumber, Settled>,
     unreported: BTreeMap<Offset, Unreported>,
     marks: BTreeMap<ConversationId, Seq>,
+    targets: BTreeMap<ConversationId, Target>,
+    read_marks: BTreeMap<Target, Seq>,
 }
 
 impl Database {
@@ -68,6 +70,8 @@ impl Database {
                 .map(|(_, entry)| entry.clone())
                 .collect(),
             marks: kept.marks.iter().map(|(conversation, seq)| (*conversation, *seq)).collect(),
+            targets: kept.targets.iter().map(|(of, target)| (*of, target.clone())).collect(),
+            read_marks: kept.read_marks.iter().map(|(target, seq)| (target.clone(), *seq)).collect(),
         }
     }
 }
@@ -87,11 +91,17 @@ impl Kept {
             StoreOperation::DropSettled(number) => {
                 self.settled.remove(&number);
             }
-            StoreOperation::PutSent(_) => {}
-            StoreOperation::PutReceived { offset, message } => {
-                let mark = self.marks.entry(message.conversation).or_default();
-                *mark = (*mark).max(message.seq);
-                self.unreported.insert(offset, Unreported::Message { offset, message });
+            StoreOperation::PutSent(own) => {
+                self.targets.insert(own.conversation, own.to);
+            }
+            StoreOperation::PutReceived { offset, item } => {
+                if let InboxItem::Message(message) = &item {
+                    let conversation = message.conversation;
+                    let mark = self.marks.entry(conversation).or_default();
+                    *mark = (*mark).max(message.seq);
+                    self.targets.insert(conversation, message.with.target(conversation));
+                }
+                self.unreported.insert(offset, Unreported::Item { offset, item });
             }
             StoreOperation::PutGap { first, last } => {
                 self.unreported.insert(last, Unreported::Gap { first, last });
@@ -101,6 +111,12 @@ impl Kept {
                 self.unreported = self.unreported.split_off(&Offset(shown.0 + 1));
             }
             StoreOperation::SetCursor(cursor) => self.cursor = cursor,
+            StoreOperation::PutReadMark { target, up_to } => {
+                self.read_marks.insert(target, up_to);
+            }
+            StoreOperation::DropReadMark(target) => {
+                self.read_marks.remove(&target);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod events;
 mod revocation;
+mod social;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -14,7 +15,7 @@ use iris_history::{Device, Fact, HistoryFact, LoginFact, Message, SendFact};
 use iris_protocol::Versions;
 use iris_types::limits::ID_AHEAD_MS_MAX;
 use iris_types::request::HistoryFrom;
-use iris_types::{Body, BodyKind, DeviceId, MessageId, UserId};
+use iris_types::{Body, BodyKind, DeviceId, MessageId, Seq, Target, UserId};
 
 use self::revocation::Standing;
 use crate::database::Database;
@@ -40,6 +41,10 @@ pub(crate) struct DeviceProcess {
     pub(crate) inventory: Option<Inventory>,
     pub(crate) tally: Tally,
     pub(crate) standing: Standing,
+    /// Closed, and nobody opens it for now.
+    pub(crate) is_asleep: bool,
+    /// Conversations in which something was shown, and how far.
+    pub(crate) known: BTreeMap<Target, Seq>,
     attempt: u64,
     tick_at: Option<u64>,
     stored_at: u64,
@@ -86,6 +91,8 @@ impl DeviceProcess {
             inventory: None,
             tally: Tally::default(),
             standing: Standing::default(),
+            is_asleep: false,
+            known: BTreeMap::new(),
             attempt: 0,
             tick_at: None,
             stored_at: 0,
@@ -117,7 +124,7 @@ impl DeviceProcess {
 
     /// Nothing to send, store or ask, and all that the inbox held was given out.
     pub(crate) fn is_settled(&self) -> bool {
-        if self.is_retired() {
+        if self.is_retired() || self.is_asleep {
             return true;
         }
         let core_rests = self.core.as_ref().is_some_and(|core| core.is_ready() && core.is_idle());
@@ -250,8 +257,7 @@ impl World {
             user: &process.user,
             issued_at: open.issued_at,
         };
-        let login = open.outgoing.login();
-        open.incoming.incoming(bytes, login, &owner, &mut self.recorder);
+        open.tap.incoming(bytes, &owner, &mut self.recorder);
         if let Some(core) = &mut process.core {
             core.received(bytes, now);
             self.device_turn(index);
@@ -277,6 +283,10 @@ impl World {
         let pace = self.options.pace_ms;
         let next = self.now + self.random.u64(1..=2 * pace);
         self.schedule(next, Event::Act { device: index });
+        if self.random.u8(..100) < self.options.social_per_cent {
+            self.act_socially(index);
+            return self.device_turn(index);
+        }
         match self.random.u8(..12) {
             0 => self.ask_history(index),
             1 => self.ask_conversations(index),
@@ -289,7 +299,7 @@ impl World {
         self.device_turn(index);
     }
 
-    pub(crate) fn send(&mut self, index: usize, to: UserId, body: Body, id: Option<MessageId>) {
+    pub(crate) fn send(&mut self, index: usize, to: Target, body: Body, id: Option<MessageId>) {
         let now = self.device_now(index);
         let Some(process) = self.devices.get_mut(index) else { return };
         let Some(core) = &mut process.core else { return };
@@ -307,12 +317,12 @@ impl World {
         process.sends.insert(number, message);
         self.sent.insert(message, (to.clone(), body.clone()));
         let (device, incarnation) = (process.device, process.incarnation);
-        let to = self.recorder.user(&to);
+        let to = self.recorder.history.addressee(&to);
         let fact = SendFact::Invoke { message, to, body: hash_of(&body) };
         self.recorder.fact(device, incarnation, Fact::Send(fact));
     }
 
-    pub(crate) fn read(&mut self, index: usize, with: &UserId, from: HistoryFrom, limit: u64) {
+    pub(crate) fn read(&mut self, index: usize, with: &Target, from: HistoryFrom, limit: u64) {
         let reading_number = u32::try_from(self.recorder.history.records.len()).unwrap_or(u32::MAX);
         let Some(process) = self.devices.get_mut(index) else { return };
         let (Some(core), Some(limit)) = (&mut process.core, NonZeroU64::new(limit)) else { return };
@@ -320,7 +330,7 @@ impl World {
         let reading = Reading { number: reading_number, from };
         process.readings.insert(query, reading);
         let (device, incarnation) = (process.device, process.incarnation);
-        let with = self.recorder.user(with);
+        let with = self.recorder.history.addressee(with);
         let fact = HistoryFact::Invoke { reading: reading_number, with };
         self.recorder.fact(device, incarnation, Fact::History(fact));
     }
@@ -407,15 +417,14 @@ impl World {
     }
 
     fn ask_history(&mut self, index: usize) {
-        let with = self.some_peer(index);
+        let with = self.some_target(index);
         let limit = if self.random.bool() { 1_000_000 } else { self.random.u64(1..=5) };
-        let from =
-            if self.random.bool() { HistoryFrom::Latest } else { HistoryFrom::After(iris_types::Seq(0)) };
+        let from = if self.random.bool() { HistoryFrom::Latest } else { HistoryFrom::After(Seq(0)) };
         self.read(index, &with, from, limit);
     }
 
     fn send_something(&mut self, index: usize) {
-        let to = self.some_peer(index);
+        let to = self.some_target(index);
         let length = self.random.usize(1..=self.options.body_bytes_max);
         // Bodies tell sends apart, and the canary is looked for on disk.
         let number = self.recorder.history.messages();
@@ -439,7 +448,17 @@ impl World {
         MessageId::from_parts(at, random)
     }
 
-    fn some_peer(&mut self, index: usize) -> UserId {
+    fn some_target(&mut self, index: usize) -> Target {
+        if self.options.social_per_cent > 0
+            && self.random.bool()
+            && let Some(group) = self.some_group(index)
+        {
+            return Target::Group(group);
+        }
+        self.some_peer(index)
+    }
+
+    fn some_peer(&mut self, index: usize) -> Target {
         let peers = usize::from(self.options.users);
         // Writing to oneself is allowed, and rare.
         let mut peer = self.random.usize(..peers);
@@ -447,7 +466,7 @@ impl World {
         if user_name(peer) == own && self.random.u8(..4) > 0 {
             peer = (peer + 1) % peers;
         }
-        user_name(peer)
+        Target::User(user_name(peer))
     }
 
     fn transmit(&mut self, index: usize) {
@@ -465,7 +484,7 @@ impl World {
             user: &process.user,
             issued_at: link.issued_at,
         };
-        link.outgoing.outgoing(&bytes, &owner, &mut self.recorder);
+        link.tap.outgoing(&bytes, &owner, &mut self.recorder);
         for bytes in pieces(bytes, &mut self.random) {
             let delay = self.latency();
             let Some(link) = self.network.links.get_mut(&id) else { return };
@@ -491,7 +510,7 @@ impl World {
 pub(crate) const CANARY: &str = "canary-";
 
 /// Names whose vnodes fall to both workers, for every number of vnodes above one.
-const PERSONS: [u16; 4] = [0, 17, 6, 5];
+const PERSONS: [u16; 6] = [0, 17, 6, 5, 2, 9];
 
 pub(crate) fn user_name(index: usize) -> UserId {
     let person = PERSONS.get(index).copied().unwrap_or_default();

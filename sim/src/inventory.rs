@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use iris_client_core::{Outcome, SendNumber, Settled};
+use iris_client_core::{Outcome, Question, RosterQuestion, SendNumber, Settled};
 use iris_history::{Fact, Message, RepeatFact};
 use iris_types::request::HistoryFrom;
-use iris_types::{Body, ConversationSummary, MessageId, Refusal, Seq, UserId};
+use iris_types::{
+    Body, ConversationId, ConversationSummary, MessageId, ReceiptPage, Refusal, Role, RosterItem, Seq,
+    Standing, Target,
+};
 
 use crate::recorder::hash_of;
 use crate::world::World;
@@ -15,17 +18,25 @@ use crate::world::World;
 #[derive(Default)]
 pub(crate) struct Inventory {
     step: Step,
-    reads: VecDeque<(UserId, HistoryFrom)>,
+    reads: VecDeque<Read>,
     /// Sends to repeat: first as they were, then with another body.
     repeats: VecDeque<Repeat>,
     running: BTreeMap<SendNumber, (MessageId, u64)>,
+}
+
+/// One thing to be read.
+enum Read {
+    History(Target, HistoryFrom),
+    Roster(ConversationId),
+    /// Who has a message.
+    Receipts(Target, Seq),
 }
 
 /// A send of the user that is known to be committed.
 #[derive(Clone)]
 pub(crate) struct Repeat {
     pub(crate) id: MessageId,
-    pub(crate) to: UserId,
+    pub(crate) to: Target,
     pub(crate) body: Body,
 }
 
@@ -85,8 +96,17 @@ impl World {
             return;
         }
         for item in items {
-            inventory.reads.push_back((item.with.clone(), HistoryFrom::After(Seq(0))));
-            inventory.reads.push_back((item.with.clone(), HistoryFrom::Latest));
+            let target = item.with.target(item.conversation);
+            inventory.reads.push_back(Read::History(target.clone(), HistoryFrom::After(Seq(0))));
+            inventory.reads.push_back(Read::History(target.clone(), HistoryFrom::Latest));
+            if let Target::Group(group) = target
+                && item.standing != Standing::Gone
+            {
+                inventory.reads.push_back(Read::Roster(group));
+            }
+            if item.standing == Standing::Member {
+                inventory.reads.push_back(Read::Receipts(target, item.last_seq));
+            }
         }
         self.inventory_read(index);
     }
@@ -95,12 +115,59 @@ impl World {
     pub(crate) fn inventory_read(&mut self, index: usize) {
         let Some(inventory) = self.inventory(index) else { return };
         match inventory.reads.pop_front() {
-            Some((with, from)) => self.read(index, &with, from, 1_000_000),
+            Some(Read::History(with, from)) => self.read(index, &with, from, 1_000_000),
+            Some(Read::Roster(group)) => {
+                self.ask(index, Question::Roster(RosterQuestion { group, after: None, limit: None }));
+            }
+            Some(Read::Receipts(target, seq)) => self.ask(index, Question::Receipts { target, seq }),
             None => {
                 if inventory.advance(Step::Reading, Step::Repeating) {
                     self.inventory_repeat(index);
                 }
             }
+        }
+    }
+
+    /// Asked by others, too, who do not wait for it.
+    pub(crate) fn inventory_roster(&mut self, index: usize, group: ConversationId, items: &[RosterItem]) {
+        if self.inventory(index).is_none() {
+            return;
+        }
+        let group = self.recorder.conversation(group);
+        for item in items {
+            let user = self.recorder.user(&item.user);
+            let role = item.role.map_or(0, Role::number);
+            self.inventory_fact(index, Fact::Enrolled { group, user, role, since: item.since.0 });
+        }
+        self.inventory_fact(index, Fact::RosterEnd { group });
+        self.inventory_read(index);
+    }
+
+    pub(crate) fn inventory_receipts(
+        &mut self,
+        index: usize,
+        target: &Target,
+        seq: Seq,
+        receipts: &ReceiptPage,
+    ) {
+        let Some(process) = self.devices.get(index) else { return };
+        if process.inventory.is_none() {
+            return;
+        }
+        let conversation = self.recorder.conversation(target.conversation(&process.user));
+        for (user, marks) in &receipts.by {
+            let user = self.recorder.user(user);
+            let (delivered, read) = (marks.delivered.0, marks.read.0);
+            self.inventory_fact(index, Fact::Has { conversation, user, delivered, read });
+        }
+        let ReceiptPage { delivered, read, members, .. } = *receipts;
+        self.inventory_fact(index, Fact::ReceiptsEnd { conversation, seq: seq.0, delivered, read, members });
+        self.inventory_read(index);
+    }
+
+    fn inventory_fact(&mut self, index: usize, fact: Fact) {
+        if let Some(process) = self.devices.get(index) {
+            self.recorder.fact(process.device, process.incarnation, fact);
         }
     }
 

@@ -22,6 +22,7 @@ mod inventory;
 mod network;
 mod observed;
 mod options;
+mod quiet;
 mod recorder;
 mod run;
 mod server;

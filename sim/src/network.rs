@@ -19,9 +19,8 @@ pub(crate) struct Link {
     pub(crate) cut: bool,
     pub(crate) device_open: bool,
     pub(crate) server_open: bool,
-    /// What the device gets, frame by frame, below its filter of duplicates.
-    pub(crate) incoming: Tap,
-    pub(crate) outgoing: Tap,
+    /// What passes, frame by frame, below the device's filter of duplicates.
+    pub(crate) tap: Tap,
     /// When the token of the login was issued.
     pub(crate) issued_at: u64,
 }
@@ -44,8 +43,7 @@ impl Network {
             cut: false,
             device_open: true,
             server_open: true,
-            incoming: Tap::default(),
-            outgoing: Tap::default(),
+            tap: Tap::default(),
             issued_at,
         };
         self.links.insert(id, link);

@@ -63,6 +63,13 @@ pub struct Options {
     pub push_window_entries: u32,
     /// Milliseconds that reads may take longer than the rest: flushes and merges finish meanwhile.
     pub slow_read_ms_max: u64,
+    /// Of a hundred actions of a device, so many concern groups, marks, flags, presence and the like; 0: there are no
+    /// groups.
+    pub social_per_cent: u8,
+    /// Users block each other.
+    pub blocks: bool,
+    /// Users change what they let others know.
+    pub settings: bool,
 }
 
 impl Options {
@@ -72,7 +79,7 @@ impl Options {
         let days = random.u8(..5) == 0;
         let revokes = !days && random.u8(..4) == 0;
         Self {
-            users: random.u16(2..=4),
+            users: random.u16(2..=6),
             devices_per_user: random.u16(1..=2),
             workers: random.u16(1..=2),
             vnodes: [1, 2, 4, 8, 8][random.usize(..5)],
@@ -112,7 +119,17 @@ impl Options {
             push_window_entries: [2, 8, 4_096][random.usize(..3)],
             slow_read_ms_max: [0, 0, 600][random.usize(..3)],
             revoke_device_every_ms: often(&mut random, 3, 700..=4_000),
+            social_per_cent: [0, 20, 40, 40, 60][random.usize(..5)],
+            blocks: random.u8(..3) == 0,
+            settings: random.u8(..3) == 0,
         }
+    }
+}
+
+impl Options {
+    /// Whether nothing that receipts tell may be left out: streams have room, and nothing expires.
+    pub(crate) fn tells_everything(&self) -> bool {
+        self.stream_backlog_max >= 1_000 && self.days_every_ms == 0
     }
 }
 

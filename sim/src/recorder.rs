@@ -1,6 +1,6 @@
 //! Writes the history, knows which message an id stands for, and keeps the last lines for a failure's report.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use iris_history::{Conversation, Device, Fact, History, Message, Observation, Seen, User};
 use iris_types::{Body, ConversationId, LogId, MessageId, UserId};
@@ -17,6 +17,8 @@ pub(crate) struct Recorder {
     /// How many of the last lines are kept; with 0 none is composed.
     pub(crate) lines_max: usize,
     pub(crate) logs: BTreeMap<LogId, u32>,
+    /// Changes of groups that were asked for.
+    pub(crate) changes: BTreeSet<Message>,
 }
 
 impl Recorder {
@@ -57,7 +59,7 @@ impl Recorder {
             seq,
             message: self.message(id),
             from: self.user(from),
-            body: body.map_or(0, hash_of),
+            body: body.map_or(0, |body| self.history.body(body)),
         }
     }
 
@@ -71,6 +73,11 @@ impl Recorder {
 
     pub(crate) fn message(&mut self, id: MessageId) -> Message {
         self.history.message(id)
+    }
+
+    /// Whether this is the first attempt of a change.
+    pub(crate) fn is_new_change(&mut self, message: Message) -> bool {
+        self.changes.insert(message)
     }
 
     pub(crate) fn log(&mut self, log: LogId) -> u32 {

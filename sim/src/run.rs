@@ -67,7 +67,7 @@ pub fn run(seed: u64, bug: Option<Bug>, lines_max: usize) -> Report {
     world.plan_faults();
     while world.step(options.traffic_ms) && world.may_go_on() {}
     world.heal();
-    if world.settle() {
+    if world.settle() && world.quiet_time() {
         world.end_of_devices();
         world.take_inventory();
     }
@@ -99,7 +99,7 @@ impl World {
         self.devices.len() - 1
     }
 
-    fn may_go_on(&mut self) -> bool {
+    pub(crate) fn may_go_on(&mut self) -> bool {
         if self.events > EVENTS_MAX {
             self.defect(|| "the world spins: more events than any honest one needs".to_owned());
         }
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// Until nothing is left to do; `false` when that takes too long.
-    fn settle(&mut self) -> bool {
+    pub(crate) fn settle(&mut self) -> bool {
         let deadline = self.now + SETTLE_MS_MAX;
         while self.may_go_on() {
             let rests = self.is_still() && self.devices.iter().all(DeviceProcess::is_settled);
@@ -229,12 +229,12 @@ impl World {
                     Fact::Login(iris_history::LoginFact::Ok { last, .. }) if account.taken_in == 0 => {
                         account.taken_in = last;
                     }
-                    Fact::Delivered(seen) if !settled && seen.offset <= account.taken_in => {
-                        offsets.insert(seen.offset);
-                    }
                     Fact::Gap { first, last } => account.expired += last + 1 - first,
                     Fact::Settled => settled = true,
-                    _ => {}
+                    fact => {
+                        let offset = fact.offset().filter(|_| !settled);
+                        offsets.extend(offset.filter(|offset| *offset <= account.taken_in));
+                    }
                 }
             }
             account.live = offsets.len() as u64;
@@ -251,6 +251,13 @@ impl World {
         let records = &self.recorder.history.records;
         let mut read = std::collections::BTreeSet::new();
         let mut durable = std::collections::BTreeSet::new();
+        let groups: std::collections::BTreeSet<_> = records
+            .iter()
+            .filter_map(|record| match record.fact {
+                Fact::Founding { group, .. } => Some(group),
+                _ => None,
+            })
+            .collect();
         let Some(begin) = records
             .iter()
             .rposition(|record| record.fact == Fact::Settled && record.process != Device::NOBODY)
@@ -263,7 +270,10 @@ impl World {
                 Fact::History(HistoryFact::Row { seen, .. }) => {
                     read.insert((seen.conversation, seen.seq, seen.message));
                 }
-                Fact::Observed(Observation::Durable { conversation, seq, message, .. }) => {
+                // Nobody may read all of a group, and some of it perhaps nobody.
+                Fact::Observed(Observation::Durable { conversation, seq, message, .. })
+                    if !groups.contains(&conversation) =>
+                {
                     durable.insert((conversation, seq, message));
                 }
                 _ => {}

@@ -1,5 +1,6 @@
 //! The server process: edge machines and workers over one engine.
 
+mod between;
 mod edge;
 mod observing;
 mod tally;
@@ -14,7 +15,7 @@ use iris_protocol::server::ServerConfig;
 use iris_protocol::{Capabilities, ServerLimits, Versions};
 use iris_types::placement::VnodeCount;
 use iris_types::request::{Request, RequestId, SessionId};
-use iris_types::{InboxItem, UserId, VnodeId};
+use iris_types::{ConversationId, InboxItem, UserId, VnodeId};
 use iris_worker::{
     Call, CallId, Input, Lane, Output, Placement, SharedCache, StopReason, Worker, WorkerConfig, WorkerIndex,
     WorkerLimits, execute,
@@ -133,14 +134,19 @@ impl Server {
         usize::from(self.placement.worker_of(vnode).0)
     }
 
-    /// The worker that a message is for: the user's for everything but sends and history.
+    /// The worker that a message is for: the conversation's for what is asked of it, the user's for everything else.
     fn route(&self, message: &ToCore) -> usize {
         let vnode = match message {
             ToCore::Attach { login, .. } => self.vnodes.of_user(&login.user),
             ToCore::Detach { user, .. } => self.vnodes.of_user(user),
             ToCore::Request { user, request, .. } => match request {
-                Request::SendMessage(send) => self.vnodes.of_direct(user, &send.to),
-                Request::ReadHistory(read) => self.vnodes.of_direct(user, &read.with),
+                Request::SendMessage(send) => self.vnodes.of_target(user, &send.to),
+                Request::ReadHistory(read) => self.vnodes.of_target(user, &read.with),
+                Request::CreateGroup(create) => self.vnodes.of_group(ConversationId::group(user, create.id)),
+                Request::ChangeGroup(change) => self.vnodes.of_group(change.group),
+                Request::ReadGroup { group } => self.vnodes.of_group(*group),
+                Request::ReadRoster(read) => self.vnodes.of_group(read.group),
+                Request::BlockUser(block) => self.vnodes.of_direct(user, &block.user),
                 _ => self.vnodes.of_user(user),
             },
         };
@@ -372,14 +378,22 @@ impl World {
                 self.send_to_edge(worker, ToEdge::Answer { session, id, answer });
             }
             Output::Push { session, entry } => {
-                let InboxItem::Message(message) = &entry.item;
-                self.observe_left(message.conversation, message.seq.0, message.id);
+                if let InboxItem::Message(message) = &entry.item {
+                    self.observe_left(message.conversation, message.seq.0, message.id);
+                }
                 self.push(worker, session, ToEdge::Push { session, entry });
             }
             Output::Close { session, code } => self.send_to_edge(worker, ToEdge::Close { session, code }),
             Output::Frame { to, frame } => {
                 self.send_between(to, Input::Frame(frame.clone()), || Input::Frame(frame.clone()))
             }
+            Output::Presence { session, presence } => {
+                self.send_to_edge(worker, ToEdge::Presence { session, presence });
+            }
+            Output::Typing { session, typing } => {
+                self.send_to_edge(worker, ToEdge::Typing { session, typing });
+            }
+            Output::Whisper { to, whisper } => self.whisper(to, whisper),
             Output::Confirm { to, confirm } => {
                 self.send_between(to, Input::Confirm(confirm), || Input::Confirm(confirm));
             }
@@ -444,34 +458,6 @@ impl World {
         }
         let delay = self.random.u64(5..1_000);
         self.schedule(self.now + delay, Event::ServerStart { life: self.server.life });
-    }
-
-    /// Between workers a message may come late, twice, overtaken by later ones, or never.
-    fn send_between(&mut self, to: WorkerIndex, input: Input, again: impl Fn() -> Input) {
-        let (life, worker) = (self.server.life, usize::from(to.0));
-        let unruly = self.options.unruly_frames;
-        let delay = if unruly { self.random.u64(0..30) } else { 0 };
-        let twice = unruly && self.random.u8(..4) == 0;
-        if !unruly {
-            return self.send_to_worker(worker, input);
-        }
-        if self.random.u8(..16) > 0 {
-            self.schedule(self.now + delay, Event::ToWorker { life, worker, input });
-        }
-        if twice {
-            let delay = self.random.u64(0..60);
-            self.schedule(self.now + delay, Event::ToWorker { life, worker, input: again() });
-        }
-    }
-
-    fn send_to_worker(&mut self, worker: usize, input: Input) {
-        let delay = self.random.u64(0..=1);
-        let (life, now) = (self.server.life, self.now);
-        let Some(process) = &mut self.server.process else { return };
-        let Some(at) = process.to_worker_at.get_mut(worker) else { return };
-        *at = (*at).max(now + delay);
-        let at = *at;
-        self.schedule(at, Event::ToWorker { life, worker, input });
     }
 
     fn server_now(&self) -> Now {

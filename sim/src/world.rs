@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use iris_cluster::ToEdge;
 use iris_history::Message;
 use iris_types::request::SessionId;
-use iris_types::{Body, Monotonic, Timestamp, UserId};
+use iris_types::{Body, ConversationId, Monotonic, Target, Timestamp};
 use iris_worker::{Call, CallId, CallResult, Input};
 
 use crate::Options;
@@ -43,8 +43,10 @@ pub(crate) struct World {
     pub(crate) events: u64,
     /// Events by kind, for the question what a world is busy with.
     pub(crate) kinds: [u64; Event::KINDS],
+    /// Groups that were made.
+    pub(crate) groups: Vec<ConversationId>,
     /// What was sent to whom, to be repeated at the end.
-    pub(crate) sent: BTreeMap<Message, (UserId, Body)>,
+    pub(crate) sent: BTreeMap<Message, (Target, Body)>,
     /// Something that no checker can see was wrong.
     pub(crate) defect: Option<String>,
 }
@@ -102,6 +104,7 @@ impl World {
             active_at: 0,
             events: 0,
             kinds: [0; Event::KINDS],
+            groups: Vec::new(),
             sent: BTreeMap::new(),
             defect: None,
         };

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-const BINARY = process.env.IRIS_BINARY ?? new URL('../../target/release/iris', import.meta.url).pathname;
+export const BINARY = process.env.IRIS_BINARY ?? new URL('../../target/release/iris', import.meta.url).pathname;
 const START_MS_MAX = 30_000;
 
 export class Server {

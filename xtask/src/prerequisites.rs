@@ -9,8 +9,14 @@ use crate::outcome::Outcome;
 use crate::process::is_present;
 
 /// A program that some step needs, the question that shows it is there, and its Debian package.
-const PROGRAMS: &[(&str, &str, &str)] =
-    &[("make", "--version", "make"), ("strace", "--version", "strace"), ("python3", "--version", "python3")];
+const PROGRAMS: &[(&str, &str, &str)] = &[
+    ("make", "--version", "make"),
+    ("strace", "--version", "strace"),
+    ("python3", "--version", "python3"),
+    ("node", "--version", "nodejs"),
+    ("npm", "--version", "npm"),
+    ("chromium", "--version", "chromium"),
+];
 
 /// Target of the check that the client's rules compile for browsers.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";

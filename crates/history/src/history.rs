@@ -1,11 +1,13 @@
 //! Records and the names that they abbreviate.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::FixedState;
-use iris_types::{ConversationId, DeviceId, MessageId, UserId};
+use iris_types::{Body, BodyKind, ConversationId, DeviceId, InboxItem, MessageId, Target, UserId};
 
-use crate::record::{Conversation, Device, Fact, Message, Record, User};
+use crate::notice::{Notice, Shown};
+use crate::record::{Addressee, Conversation, Device, Fact, Message, Record, User};
+use crate::step::Step;
 
 /// What was recorded, oldest first. A record has about 80 bytes; names and ids are kept once.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +18,8 @@ pub struct History {
     fresh: Vec<bool>,
     conversations: Table<[u8; 16]>,
     messages: Table<[u8; 16]>,
+    /// Bodies that change a group, by hash.
+    steps: BTreeMap<u64, Step>,
 }
 
 /// A device's name.
@@ -48,6 +52,71 @@ impl History {
 
     pub fn conversation(&mut self, id: ConversationId) -> Conversation {
         Conversation(self.conversations.number(&id.0))
+    }
+
+    /// Whom a message goes to.
+    pub fn addressee(&mut self, target: &Target) -> Addressee {
+        match target {
+            Target::User(user) => Addressee::User(self.user(user)),
+            Target::Group(group) => Addressee::Group(self.conversation(*group)),
+        }
+    }
+
+    /// The hash of a body. What changes a group is remembered, too.
+    pub fn body(&mut self, body: &Body) -> u64 {
+        let hash = body_hash(body.kind().0, body.bytes());
+        if body.kind() == BodyKind::CHANGE
+            && let Some(step) = Step::of(body, self)
+        {
+            self.steps.insert(hash, step);
+        }
+        hash
+    }
+
+    /// What an entry tells that is no message; `None` for messages.
+    pub fn notice(&mut self, item: &InboxItem) -> Option<Notice> {
+        Some(match item {
+            InboxItem::Message(_) => return None,
+            InboxItem::Receipt(receipt) => Notice::Receipt {
+                conversation: self.conversation(receipt.conversation),
+                user: self.user(&receipt.user),
+                delivered: receipt.marks.delivered.0,
+                read: receipt.marks.read.0,
+            },
+            InboxItem::GroupReceipt(receipt) => Notice::GroupReceipt {
+                group: self.conversation(receipt.group),
+                seq: receipt.seq.0,
+                delivered: receipt.delivered,
+                read: receipt.read,
+                members: receipt.members,
+            },
+            InboxItem::State(state) => Notice::State {
+                conversation: self.conversation(state.conversation),
+                read: state.read.0,
+                unread: state.unread,
+                flags: state.flags.bits(),
+            },
+            InboxItem::Settings(settings, _) => Notice::Settings(Shown {
+                read_receipts: settings.read_receipts,
+                last_seen: settings.last_seen.number(),
+                typing: settings.typing,
+            }),
+        })
+    }
+
+    /// What a body does to a group; `None` for messages.
+    #[must_use]
+    pub fn step(&self, body: u64) -> Option<Step> {
+        self.steps.get(&body).copied()
+    }
+
+    /// Every body that changes a group, by hash.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (u64, Step)> + '_ {
+        self.steps.iter().map(|(body, step)| (*body, *step))
+    }
+
+    pub(crate) fn learn_step(&mut self, body: u64, step: Step) {
+        self.steps.insert(body, step);
     }
 
     pub fn message(&mut self, id: MessageId) -> Message {

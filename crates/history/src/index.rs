@@ -1,9 +1,12 @@
 //! What several checkers ask of a history, computed once.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::group::{Group, Known};
 use crate::history::History;
-use crate::record::{Conversation, Device, Fact, HistoryFact, Message, Seen, SendFact, User};
+use crate::record::{Addressee, Conversation, Device, Fact, HistoryFact, Message, Seen, SendFact, User};
+use crate::wished::{Wished, wished};
 
 /// A history with its sends looked up by message.
 pub(crate) struct Index<'h> {
@@ -12,8 +15,14 @@ pub(crate) struct Index<'h> {
     pub(crate) sends: Vec<Send>,
     /// By message: where it is, as the first record that says so has it.
     pub(crate) places: Vec<Option<Place>>,
-    /// By conversation, where somebody saw it.
-    pub(crate) members: Vec<Option<(User, User)>>,
+    /// Every group that somebody asked for.
+    pub(crate) groups: BTreeMap<Conversation, Group>,
+    /// By direct conversation: its members, ascending.
+    pub(crate) pairs: BTreeMap<Conversation, (User, User)>,
+    /// By conversation: who wrote each message.
+    pub(crate) authors: BTreeMap<Conversation, BTreeMap<u64, User>>,
+    /// What users asked for of their own state.
+    pub(crate) wished: Vec<Wished>,
     /// Complete readings of a conversation, in the order of their ends.
     pub(crate) readings: Vec<Reading>,
 }
@@ -32,7 +41,7 @@ pub(crate) struct Send {
 pub(crate) struct Invoked {
     pub(crate) device: Device,
     pub(crate) from: User,
-    pub(crate) to: User,
+    pub(crate) to: Addressee,
     pub(crate) body: u64,
 }
 
@@ -66,7 +75,10 @@ impl<'h> Index<'h> {
             history,
             sends: vec![Send::default(); history.messages()],
             places: vec![None; history.messages()],
-            members: vec![None; history.conversations()],
+            groups: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            authors: BTreeMap::new(),
+            wished: wished(history),
             readings: Vec::new(),
         };
         for (number, record) in history.records.iter().enumerate() {
@@ -76,6 +88,8 @@ impl<'h> Index<'h> {
         }
         index.take_places();
         index.take_readings();
+        index.take_groups();
+        index.take_authors();
         index
     }
 
@@ -106,13 +120,35 @@ impl<'h> Index<'h> {
         for (number, send) in self.sends.iter().enumerate() {
             let (Some(invoked), Some((record, place))) = (send.invoked, send.ok) else { continue };
             let message = Message(u32::try_from(number).unwrap_or(u32::MAX));
-            for user in invoked.inboxes() {
+            for user in self.inboxes(&invoked, place.seq) {
                 if let Some(list) = lists.get_mut(user.index()) {
                     list.push((message, record, place));
                 }
             }
         }
         lists
+    }
+
+    /// Whose inboxes a message at that place enters: the recipient's and the sender's own, or those of all members.
+    pub(crate) fn inboxes(&self, invoked: &Invoked, seq: u64) -> Vec<User> {
+        match invoked.to {
+            Addressee::User(to) if to == invoked.from => vec![to],
+            Addressee::User(to) => vec![to, invoked.from],
+            Addressee::Group(group) => {
+                self.groups.get(&group).map(|group| group.recipients(seq).collect()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The direct conversation of two users, if somebody saw a message of it.
+    pub(crate) fn direct(&self, one: User, other: User) -> Option<Conversation> {
+        let pair = (one.min(other), one.max(other));
+        self.pairs.iter().find(|(_, members)| **members == pair).map(|(conversation, _)| *conversation)
+    }
+
+    /// Whether a message is a change of a group.
+    pub(crate) fn is_change(&self, message: Message) -> bool {
+        self.send(message).invoked.is_some_and(|invoked| self.history.step(invoked.body).is_some())
     }
 
     /// A message in words.
@@ -149,7 +185,7 @@ impl<'h> Index<'h> {
                     send.failed.get_or_insert((number, code));
                 }
             }
-            SendFact::Info { .. } => {}
+            SendFact::Info { .. } | SendFact::Nothing { .. } => {}
         }
     }
 
@@ -165,16 +201,48 @@ impl<'h> Index<'h> {
             if let Some(known) = self.places.get_mut(message.index()) {
                 known.get_or_insert(place);
             }
-            if let (Some(invoked), Some(members)) =
-                (self.send(message).invoked, self.members.get_mut(place.conversation.index()))
-            {
-                members.get_or_insert((invoked.from, invoked.to));
+        }
+    }
+
+    fn take_groups(&mut self) {
+        let mut founded = BTreeMap::new();
+        for record in &self.history.records {
+            match record.fact {
+                Fact::Founding { message, group, policy } => {
+                    founded.insert(message, group);
+                    let founding = &mut self.groups.entry(group).or_default().founding;
+                    (founding.message, founding.policy) = (Some(message), policy);
+                }
+                Fact::Founder { message, user } => {
+                    let group = founded.get(&message).and_then(|group| self.groups.get_mut(group));
+                    group.into_iter().for_each(|group| group.founding.founders.push(user));
+                }
+                _ => {}
             }
+        }
+        let mut groups = std::mem::take(&mut self.groups);
+        for (record, _, _, seen) in self.sightings() {
+            let Some(group) = groups.get_mut(&seen.conversation) else { continue };
+            let Seen { message, from: author, body, .. } = seen;
+            let known = group.messages.entry(seen.seq).or_insert(Known { record, message, author, body });
+            known.body = known.body.max(body);
+        }
+        groups.values_mut().for_each(|group| group.follow(self.history));
+        self.groups = groups;
+    }
+
+    fn take_authors(&mut self) {
+        for (send, place) in self.sends.iter().zip(&self.places) {
+            let (Some(send), Some(place)) = (send.invoked, place) else { continue };
+            if let Some(to) = send.recipient() {
+                self.pairs.insert(place.conversation, (send.from.min(to), send.from.max(to)));
+            }
+            self.authors.entry(place.conversation).or_default().insert(place.seq, send.from);
         }
     }
 
     fn take_readings(&mut self) {
-        let mut open: std::collections::BTreeMap<(Device, u32), Reading> = std::collections::BTreeMap::new();
+        let mut open: BTreeMap<(Device, u32), Reading> = BTreeMap::new();
         for (number, record) in self.history.records.iter().enumerate() {
             let Fact::History(fact) = record.fact else { continue };
             let Some(reader) = self.history.user_of(record.process) else { continue };
@@ -204,14 +272,9 @@ impl<'h> Index<'h> {
 }
 
 impl Invoked {
-    /// Whose inboxes the message enters: the recipient's and the sender's own.
-    pub(crate) fn inboxes(&self) -> impl Iterator<Item = User> + use<> {
-        let other = (self.from != self.to).then_some(self.from);
-        std::iter::once(self.to).chain(other)
-    }
-
-    pub(crate) fn concerns(&self, user: User) -> bool {
-        user == self.from || user == self.to
+    /// Whom a direct message is for.
+    pub(crate) fn recipient(&self) -> Option<User> {
+        if let Addressee::User(user) = self.to { Some(user) } else { None }
     }
 }
 

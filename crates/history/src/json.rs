@@ -5,9 +5,10 @@
 //! {"name":"device","user":0,"id":"phone","fresh":false}
 //! {"name":"conversation","id":"9fa7..."}
 //! {"name":"message","id":"0198..."}
-//! {"t":12,"process":0,"incarnation":0,"f":"send","phase":"invoke","message":0,"to":1,"body":77}
+//! {"name":"change","body":99,"step":"added","user":1}
+//! {"t":12,"process":0,"incarnation":0,"f":"send","phase":"invoke","message":0,"to":{"user":1},"body":77}
 //! ```
-//! Numbers in records count the names of their kind from 0, in the order of their lines.
+//! `change` tells what a body does to a group. Numbers in records count the names of their kind from 0, in the order of their lines.
 
 use std::io::{self, BufRead, Write};
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::History;
 use crate::record::{Conversation, Device, Message, Record, User};
+use crate::step::Step;
 
 /// Why a line is not part of a history.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +31,25 @@ pub enum ReadError {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 enum Name {
-    User { id: String },
-    Device { user: User, id: String, fresh: bool },
-    Conversation { id: String },
-    Message { id: String },
+    User {
+        id: String,
+    },
+    Device {
+        user: User,
+        id: String,
+        fresh: bool,
+    },
+    Conversation {
+        id: String,
+    },
+    Message {
+        id: String,
+    },
+    Change {
+        body: u64,
+        #[serde(flatten)]
+        step: Step,
+    },
 }
 
 #[derive(Deserialize)]
@@ -85,7 +102,8 @@ fn names(history: &History) -> impl Iterator<Item = Name> + '_ {
     let messages = numbers(history.messages())
         .filter_map(|number| history.message_id(Message(number)))
         .map(|id| Name::Message { id: hex(id) });
-    users.chain(devices).chain(conversations).chain(messages)
+    let changes = history.steps().map(|(body, step)| Name::Change { body, step });
+    users.chain(devices).chain(conversations).chain(messages).chain(changes)
 }
 
 fn take_name(history: &mut History, name: &Name) -> Result<(), String> {
@@ -108,6 +126,7 @@ fn take_name(history: &mut History, name: &Name) -> Result<(), String> {
         Name::Message { id } => {
             history.message_bytes(unhex(id)?);
         }
+        Name::Change { body, step } => history.learn_step(*body, *step),
     }
     Ok(())
 }

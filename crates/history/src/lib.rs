@@ -13,19 +13,25 @@
 //! - [`check_all`]: every checker; [`Invariant`] names them, one file each in [`invariants`].
 //! - [`Violation`]: what is wrong, and the records that show it.
 
+mod group;
 pub mod history;
 mod index;
 pub mod invariants;
 pub mod json;
+pub mod notice;
 pub mod record;
+pub mod step;
 #[cfg(test)]
 mod story;
 pub mod violation;
+mod wished;
 
 pub use history::{DeviceInfo, History};
 pub use invariants::{check, check_all};
+pub use notice::{Notice, Shown, Wish};
 pub use record::{
-    Account, Conversation, Device, DeviceRevocationFact, Fact, HistoryFact, LoginFact, Message, Observation,
-    Record, RepeatFact, RevocationFact, Seen, SendFact, ServerFact, User,
+    Account, Addressee, Conversation, Device, DeviceRevocationFact, Fact, HistoryFact, LoginFact, Message,
+    Observation, Record, RepeatFact, RevocationFact, Seen, SendFact, ServerFact, Standing, User,
 };
+pub use step::Step;
 pub use violation::{Invariant, Violation};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::notice::{Notice, Wish};
+
 macro_rules! abbreviation {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -35,6 +37,32 @@ abbreviation! {
     Message
 }
 
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Addressee {
+    User(User),
+    Group(Conversation),
+}
+
+impl From<User> for Addressee {
+    fn from(user: User) -> Self {
+        Self::User(user)
+    }
+}
+
+impl Fact {
+    /// The place in the inbox of an entry on the wire, whatever it tells; `None` for all other facts.
+    #[must_use]
+    pub const fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Delivered(seen) => Some(seen.offset),
+            Self::Noticed { offset, .. } => Some(*offset),
+            _ => None,
+        }
+    }
+}
+
 impl Device {
     /// The process of records that no device wrote: the server's life and observations.
     pub const NOBODY: Self = Self(u32::MAX);
@@ -61,6 +89,11 @@ pub enum Fact {
     Login(LoginFact),
     /// An inbox entry arrived on the wire, below the client's filter of duplicates: pushed or synced.
     Delivered(Seen),
+    /// An entry that is no message arrived on the wire.
+    Noticed {
+        offset: u64,
+        notice: Notice,
+    },
     /// A message was handed to the application.
     Shown(Seen),
     /// The application was told that these inbox offsets are gone.
@@ -83,14 +116,78 @@ pub enum Fact {
     /// A line of the list of conversations.
     Listed {
         conversation: Conversation,
-        with: User,
+        with: Addressee,
         last: u64,
     },
+    /// The rest of that line.
+    Standing(Standing),
     /// An earlier send was sent once more, after everything else, to see what the answer is.
     Repeat(RepeatFact),
     Revocation(RevocationFact),
     /// Written by the device that asks.
     DeviceRevocation(DeviceRevocationFact),
+    /// Something is asked for that concerns the user's own view of things. Written with each attempt.
+    Asked {
+        /// Of the attempt, chosen by the recorder.
+        number: u32,
+        wish: Wish,
+    },
+    /// One of the users of a [`Wish::Watch`], written behind it.
+    Watching {
+        number: u32,
+        user: User,
+        /// How they know each other; `None`: by their direct conversation.
+        group: Option<Conversation>,
+    },
+    /// The answer to a wish; `code` is 0 when it is done.
+    Answered {
+        number: u32,
+        code: u16,
+    },
+    /// A group is asked for; its founders follow. The change that the message becomes does not name them.
+    Founding {
+        message: Message,
+        group: Conversation,
+        policy: u8,
+    },
+    /// A member from the start, or somebody invited, as the policy says.
+    Founder {
+        message: Message,
+        user: User,
+    },
+    /// A line of a group's roster, complete with [`Self::RosterEnd`].
+    Enrolled {
+        group: Conversation,
+        user: User,
+        /// 0: invited; 1 to 3: the role.
+        role: u8,
+        since: u64,
+    },
+    RosterEnd {
+        group: Conversation,
+    },
+    /// How far somebody is with a message, as the server answered; complete with [`Self::ReceiptsEnd`].
+    Has {
+        conversation: Conversation,
+        user: User,
+        delivered: u64,
+        read: u64,
+    },
+    ReceiptsEnd {
+        conversation: Conversation,
+        seq: u64,
+        delivered: u32,
+        read: u32,
+        members: u32,
+    },
+    /// The device was told of a user whom it watches.
+    Presence {
+        user: User,
+        /// 0: hidden, 1: online, 2: last seen.
+        state: u8,
+        /// When last seen, by the server's clock; 0 in the other states.
+        last_seen: u64,
+    },
     Server(ServerFact),
     Observed(Observation),
 }
@@ -102,7 +199,7 @@ pub enum Fact {
 pub enum SendFact {
     Invoke {
         message: Message,
-        to: User,
+        to: Addressee,
         /// Hash of kind and bytes, see [`crate::history::body_hash`].
         body: u64,
     },
@@ -117,6 +214,8 @@ pub enum SendFact {
     Fail { message: Message, code: u16 },
     /// Whether it was committed is not known.
     Info { message: Message },
+    /// A change of a group that is so already: nothing came of this attempt.
+    Nothing { message: Message },
 }
 
 /// A login and what became of it.
@@ -168,7 +267,7 @@ pub enum HistoryFact {
     Invoke {
         /// Number of the reading, chosen by the recorder.
         reading: u32,
-        with: User,
+        with: Addressee,
     },
     /// One message; its `offset` is 0.
     Row {
@@ -185,6 +284,18 @@ pub enum HistoryFact {
         reading: u32,
         code: u16,
     },
+}
+
+/// How a conversation stands for a user, as a list of conversations tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Standing {
+    pub conversation: Conversation,
+    pub last: u64,
+    pub read: u64,
+    pub unread: u64,
+    pub flags: u8,
+    /// As [`iris_types::Standing::number`].
+    pub standing: u8,
 }
 
 /// The answer to a send repeated at the end. `body` is what was sent this time.
@@ -261,6 +372,10 @@ pub enum Observation {
     Healed { bound_ms: u64 },
     /// Every outbox is empty, every device has everything.
     Converged,
+    /// For long enough nothing has happened that anybody would not know of by now.
+    Quiet,
+    /// Nothing that a receipt tells was left out on the way, and all of it has arrived.
+    Told,
     /// A process's outbox at the end.
     OutboxLeft { count: u64 },
     /// Plain text of a message or a user's name was found where none may be. `place` is the recorder's number.

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 //! Hand-made histories for the checkers' tests, a word per record.
 
+mod groups;
+
 use iris_types::{ConversationId, DeviceId, UserId};
 
 use crate::history::{History, body_hash};
@@ -38,7 +40,7 @@ impl Story {
         let (from, to) = (self.user(from), self.user(to));
         self.sends.insert(word.to_owned(), (from, to, conversation));
         let message = self.message(word);
-        self.put(device, Fact::Send(SendFact::Invoke { message, to, body: body(word) }))
+        self.put(device, Fact::Send(SendFact::Invoke { message, to: to.into(), body: body(word) }))
     }
 
     pub(crate) fn ok(self, device: &str, word: &str, seq: u64) -> Self {
@@ -142,7 +144,7 @@ impl Story {
     }
 
     pub(crate) fn read_begin(mut self, device: &str, with: &str) -> Self {
-        let (reading, with) = (self.readings, self.user(with));
+        let (reading, with) = (self.readings, self.user(with).into());
         self.put(device, Fact::History(HistoryFact::Invoke { reading, with }))
     }
 
@@ -160,7 +162,7 @@ impl Story {
 
     pub(crate) fn listed(mut self, device: &str, with: &str, last: u64) -> Self {
         let conversation = self.conversation(device.split('/').next().unwrap_or_default(), with);
-        let with = self.user(with);
+        let with = self.user(with).into();
         self.put(device, Fact::Listed { conversation, with, last })
     }
 

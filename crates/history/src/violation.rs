@@ -71,6 +71,22 @@ invariants! {
     SafeMode "I27",
     /// A revoked device is let in no more and given nothing.
     RevokedDevice "I28",
+    /// Changes of a group are allowed, in one order, and lead to the roster that is told.
+    GroupChanges "I29",
+    /// Of a group nobody sees what lies outside of their memberships.
+    Membership "I30",
+    /// Of a group everybody has all that lies within.
+    GroupDelivery "I31",
+    /// Marks of others never move back, never say too much, and are shown to those only who may see them.
+    ShownMarks "I32",
+    /// In the end the marks of others are exact.
+    FinalMarks "I33",
+    /// In the end unread messages, read marks and flags are what a recount says.
+    Unread "I34",
+    /// Who is blocked gets nothing through.
+    Blocking "I35",
+    /// When it is quiet, everybody knows who is there, as far as they may.
+    Presence "I36",
 }
 
 /// A promise that was not kept.

@@ -3,7 +3,10 @@
 mod input;
 mod json;
 mod terminal;
+#[cfg(feature = "tui")]
+mod tui;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,6 +40,12 @@ pub(crate) fn run(arguments: &Chat) -> ExitCode {
     }
 }
 
+/// Whether there is a terminal to fill, and nobody wants lines instead. Nothing else may be written to it then.
+pub(crate) fn is_full_screen(arguments: &Chat) -> bool {
+    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    cfg!(feature = "tui") && !arguments.json && !arguments.lines && is_terminal
+}
+
 /// Chats until the end of input; gives how many sends are left.
 fn converse(arguments: &Chat) -> Result<usize> {
     let options = options(arguments)?;
@@ -44,10 +53,13 @@ fn converse(arguments: &Chat) -> Result<usize> {
     let unsettled = runtime.block_on(async {
         let (client, events) = Client::connect(options).await?;
         if arguments.json {
-            json::run(arguments, client, events).await
-        } else {
-            terminal::run(arguments, client, events).await
+            return json::run(arguments, client, events).await;
         }
+        #[cfg(feature = "tui")]
+        if is_full_screen(arguments) {
+            return tui::run(arguments, client, events).await;
+        }
+        terminal::run(arguments, client, events).await
     });
     // A read of the terminal that nobody waits for any more must not hold up the end.
     runtime.shutdown_background();

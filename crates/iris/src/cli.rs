@@ -96,9 +96,12 @@ pub(crate) struct Chat {
     /// Who you are.
     #[arg(long = "as", value_name = "USER")]
     pub(crate) user: UserId,
-    /// Whom lines that you type go to.
+    /// Whom lines that you type go to; on a whole screen, whose conversation is opened.
     #[arg(long)]
     pub(crate) to: Option<UserId>,
+    /// Lines in and lines out, also on a terminal, in place of the whole screen.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) lines: bool,
     /// The directory of a server started with `iris dev`.
     #[arg(long, default_value = "iris-dev", conflicts_with = "server")]
     pub(crate) dir: PathBuf,

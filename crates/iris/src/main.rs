@@ -27,14 +27,16 @@ mod web;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let fills_screen = matches!(&cli.command, Command::Chat(arguments) if chat::is_full_screen(arguments));
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::INFO)
+        .with_max_level(if fills_screen { LevelFilter::OFF } else { LevelFilter::INFO })
         .with_target(false)
         .init();
     let outcome = match &cli.command {

@@ -230,9 +230,9 @@ fn connections_leave_files_to_the_rest_of_the_server() {
 fn a_client_that_is_told_to_wait_waits() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = DevServer::new(&folder.path().join("dev"))
-        .overridden("[limits]\nconnections_per_minute = 30\nfailed_logins_per_hour = 10\n");
+        .overridden("[limits]\nconnections_per_minute = 30\nfailed_logins_per_hour = 10\nmessages_per_minute = 100\n");
     server.launch();
-    server.wait_for_line("Limits: 30 connections a minute per address, 10 failed logins an hour per account");
+    server.wait_for_line("10 failed logins an hour per account, 100 messages a minute per user");
     let ready = server.ready();
     let address = ready["address"].as_str().unwrap();
     let others: Vec<_> = (0..30).map(|_| TcpStream::connect(address).unwrap()).collect();

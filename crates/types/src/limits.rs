@@ -383,6 +383,14 @@ pub const CLIENT_CALLS_MAX: usize = 256;
 /// Events about the connection, presence and typing that wait for an application that does not read; the oldest make
 /// room, those about presence and typing first. Twice what a full list of watched users tells at once.
 pub const PASSING_EVENTS_MAX: usize = 512;
+/// Messages of one conversation that the full-screen terminal client holds; older ones are asked for again.
+pub const SCREEN_MESSAGES_MAX: usize = 2_000;
+/// Messages of a page of history that it asks for.
+pub const SCREEN_PAGE_MAX: u64 = 64;
+/// Lines that it remembers as typed.
+pub const SCREEN_LINES_MAX: usize = 100;
+/// Milliseconds between two drawings of the screen.
+pub const SCREEN_DRAW_MS: u64 = 30;
 /// Bytes of pages that a client's database may keep in memory.
 pub const CLIENT_CACHE_BYTES: usize = 8 * 1_024 * 1_024;
 /// Bytes that a client reads at once.

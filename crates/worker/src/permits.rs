@@ -1,6 +1,8 @@
 //! How many messages a user may send: counted in the user's state, over all devices and conversations. A worker that
 //! holds a conversation and not its author asks the author's worker for some ahead.
 
+use std::collections::VecDeque;
+
 use iris_types::limits::{PERMITS_AHEAD, PERMITS_ASK_MS};
 use iris_types::{ErrorCode, Monotonic, Refusal, UserId, VnodeId};
 use iris_vnode::Map;
@@ -11,7 +13,17 @@ use crate::worker::Worker;
 
 /// What was granted by other workers.
 #[derive(Debug, Default)]
-pub(crate) struct Permits(Map<UserId, Lease>);
+pub(crate) struct Permits {
+    leases: Map<UserId, Lease>,
+    /// Who was asked about, and when, in the order of asking: a question or its answer may be lost.
+    asked: VecDeque<(Monotonic, UserId)>,
+}
+
+impl Permits {
+    pub(crate) fn deadline(&self) -> Option<Monotonic> {
+        self.asked.front().map(|(at, _)| at.plus_millis(PERMITS_ASK_MS))
+    }
+}
 
 /// Leases that are kept; beyond it those that nobody waits for go, and what is left of them is lost to their users for
 /// a moment.
@@ -58,17 +70,17 @@ impl Worker {
         let (rate, mono) = (self.config.limits.messages, self.mono);
         if let Some(state) = self.user_slot_mut(user) {
             state.bucket.take(1, rate, mono);
-        } else if let Some(lease) = self.permits.0.get_mut(user) {
+        } else if let Some(lease) = self.permits.leases.get_mut(user) {
             lease.left = lease.left.saturating_sub(1);
         }
     }
 
     fn leased_permit(&mut self, user: &UserId, home: VnodeId, named: Named) -> Permit {
         let mono = self.mono;
-        if self.permits.0.len() >= LEASES_MAX && !self.permits.0.contains_key(user) {
-            self.permits.0.retain(|_, lease| !lease.waiting.is_empty());
+        if self.permits.leases.len() >= LEASES_MAX && !self.permits.leases.contains_key(user) {
+            self.permits.leases.retain(|_, lease| !lease.waiting.is_empty());
         }
-        let lease = self.permits.0.entry(user.clone()).or_default();
+        let lease = self.permits.leases.entry(user.clone()).or_default();
         if lease.left > 0 {
             return Permit::Granted;
         }
@@ -80,12 +92,34 @@ impl Worker {
         if !lease.waiting.contains(&named) {
             lease.waiting.push(named);
         }
-        if lease.asked.is_none_or(|at| mono.millis_since(at) >= PERMITS_ASK_MS) {
-            lease.asked = Some(mono);
-            let back = self.config.index;
-            self.whisper_to(home, Whisper::AskPermits { user: user.clone(), back });
+        if lease.asked.is_none() {
+            self.ask_permits(user, home);
         }
         Permit::Waiting
+    }
+
+    fn ask_permits(&mut self, user: &UserId, home: VnodeId) {
+        let (mono, back) = (self.mono, self.config.index);
+        if let Some(lease) = self.permits.leases.get_mut(user) {
+            lease.asked = Some(mono);
+            self.permits.asked.push_back((mono, user.clone()));
+            self.whisper_to(home, Whisper::AskPermits { user: user.clone(), back });
+        }
+    }
+
+    /// Asks again where no answer came in time.
+    pub(crate) fn ask_permits_again(&mut self) {
+        while self.permits.deadline().is_some_and(|at| at <= self.mono)
+            && let Some((at, user)) = self.permits.asked.pop_front()
+        {
+            let lease = self.permits.leases.get_mut(&user).filter(|lease| lease.asked == Some(at));
+            let Some(lease) = lease else { continue };
+            lease.asked = None;
+            if !lease.waiting.is_empty() {
+                let home = self.config.vnodes.of_user(&user);
+                self.ask_permits(&user, home);
+            }
+        }
     }
 
     /// At the user's worker: grants some.
@@ -101,7 +135,7 @@ impl Worker {
     /// At the conversation's worker: what waits goes on.
     pub(crate) fn permits_granted(&mut self, user: &UserId, granted: u32, retry_after_ms: u32) {
         let mono = self.mono;
-        let Some(lease) = self.permits.0.get_mut(user) else { return };
+        let Some(lease) = self.permits.leases.get_mut(user) else { return };
         lease.asked = None;
         lease.left += granted;
         lease.refused_until = mono.plus_millis(u64::from(retry_after_ms));

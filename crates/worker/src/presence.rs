@@ -25,11 +25,10 @@ pub(crate) struct Watching {
     items: Vec<(Watched, Option<PresenceState>)>,
 }
 
-/// Until when somebody is told of a user, and how the two know each other.
+/// Until when somebody is told of a user.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
     pub(crate) until: Monotonic,
-    group: Option<ConversationId>,
 }
 
 /// Questions and renewals under way.
@@ -108,7 +107,7 @@ impl Worker {
         let (other, group, lookup) = (other.clone(), *group, *lookup);
         match self.shows_to(slot, &other, group) {
             None => self.wait_with(slot, UserCommand::Interest(interest)),
-            Some(false) => self.presence_told(&user, &other, PresenceState::Hidden, lookup),
+            Some(false) => self.presence_told(&user, (&other, group), PresenceState::Hidden, lookup),
             Some(true) => {
                 let home = self.config.vnodes.of_user(&other);
                 let watch = Watch { watcher: user, user: other, group, lookup };
@@ -128,15 +127,16 @@ impl Worker {
         let Watch { watcher, user: of, group, lookup } = watch;
         if lookup.is_none() {
             let before = user.watchers.len();
+            let key = (watcher.clone(), group);
             // Beyond the bound a watcher is told with each renewal only.
-            if shows && (before < WATCHERS_MAX || user.watchers.contains_key(&watcher)) {
-                user.watchers.insert(watcher.clone(), Lease { until, group });
+            if shows && (before < WATCHERS_MAX || user.watchers.contains_key(&key)) {
+                user.watchers.insert(key, Lease { until });
             } else {
-                user.watchers.remove(&watcher);
+                user.watchers.remove(&key);
             }
         }
         let home = self.config.vnodes.of_user(&watcher);
-        self.whisper_to(home, Whisper::Presence { to: watcher, of, state, lookup });
+        self.whisper_to(home, Whisper::Presence { to: watcher, of, group, state, lookup });
     }
 
     /// Whether a loaded user lets another know when they are there; `None` while the rows that say so are loaded.
@@ -167,11 +167,12 @@ impl Worker {
         Some(is_contact || audience == Audience::Everybody)
     }
 
-    /// Somebody learns of a user's presence.
+    /// Somebody learns of a user's presence. It goes to those connections alone that asked the same way: what a group
+    /// shows, a direct conversation may not.
     pub(crate) fn presence_told(
         &mut self,
         to: &UserId,
-        of: &UserId,
+        (of, group): (&UserId, Option<ConversationId>),
         state: PresenceState,
         lookup: Option<Lookup>,
     ) {
@@ -182,7 +183,8 @@ impl Worker {
         let Some(user) = self.users.get_mut(slot) else { return };
         let mut outputs = Vec::new();
         for watching in &mut user.watching {
-            for (watched, last) in watching.items.iter_mut().filter(|(watched, _)| watched.user == *of) {
+            let is_it = |watched: &Watched| watched.user == *of && watched.group == group;
+            for (watched, last) in watching.items.iter_mut().filter(|(watched, _)| is_it(watched)) {
                 if *last != Some(state) {
                     *last = Some(state);
                     let presence = Presence { user: watched.user.clone(), state };
@@ -214,10 +216,10 @@ impl Worker {
         let Some(user) = self.users.get_mut(slot) else { return };
         user.watchers.retain(|_, lease| lease.until > mono);
         let (of, state) = (user.user.clone(), user.presence());
-        let watchers: Vec<UserId> = user.watchers.keys().cloned().collect();
-        for to in watchers {
+        let watchers: Vec<_> = user.watchers.keys().cloned().collect();
+        for (to, group) in watchers {
             let home = self.config.vnodes.of_user(&to);
-            self.whisper_to(home, Whisper::Presence { to, of: of.clone(), state, lookup: None });
+            self.whisper_to(home, Whisper::Presence { to, of: of.clone(), group, state, lookup: None });
         }
     }
 
@@ -229,12 +231,12 @@ impl Worker {
         let name = user.user.clone();
         let watchers: Vec<Watch> = user
             .watchers
-            .iter()
+            .keys()
             .filter(|(watcher, _)| concerned(watcher))
-            .map(|(watcher, lease)| Watch {
+            .map(|(watcher, group)| Watch {
                 watcher: watcher.clone(),
                 user: name.clone(),
-                group: lease.group,
+                group: *group,
                 lookup: None,
             })
             .collect();

@@ -61,7 +61,7 @@ pub(crate) struct UserSlot {
     /// What the user's connections watch.
     pub(crate) watching: Vec<Watching>,
     /// Who is told when the user comes and goes.
-    pub(crate) watchers: BTreeMap<UserId, Lease>,
+    pub(crate) watchers: BTreeMap<(UserId, Option<ConversationId>), Lease>,
     /// When the last connection ended.
     pub(crate) seen: Timestamp,
     /// Messages that the user may send.

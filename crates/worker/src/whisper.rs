@@ -21,8 +21,14 @@ pub enum Whisper {
     },
     /// To a user: somebody wants to know whether the user is there.
     Watch(Watch),
-    /// To who wants to know.
-    Presence { to: UserId, of: UserId, state: PresenceState, lookup: Option<Lookup> },
+    /// To who wants to know; `group` as in [`Watch`].
+    Presence {
+        to: UserId,
+        of: UserId,
+        group: Option<ConversationId>,
+        state: PresenceState,
+        lookup: Option<Lookup>,
+    },
     /// To a conversation: a member writes.
     Typing { user: UserId, target: Target, on: bool },
     /// To a user: another worker holds a conversation in which the user writes.
@@ -98,7 +104,9 @@ impl Worker {
                 let user = watch.user.clone();
                 self.user_command(&user, UserCommand::Watched(watch));
             }
-            Whisper::Presence { to, of, state, lookup } => self.presence_told(&to, &of, state, lookup),
+            Whisper::Presence { to, of, group, state, lookup } => {
+                self.presence_told(&to, (&of, group), state, lookup);
+            }
             Whisper::Typing { user, target, on } => self.typing_in(&user, &target, on),
             Whisper::AskPermits { user, back } => {
                 self.user_command(&user, UserCommand::Permits { back });

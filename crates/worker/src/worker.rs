@@ -198,6 +198,7 @@ impl Worker {
                 .deadline()
                 .filter(|_| self.is_serving() && !self.log.is_full(&self.config.limits)),
             self.presences.deadline().filter(|_| self.is_serving()),
+            self.permits.deadline().filter(|_| self.is_serving()),
             self.link_deadline(),
             self.flush_deadline(),
             self.merging.deadline().filter(|_| self.is_serving()),
@@ -221,6 +222,7 @@ impl Worker {
         if self.is_serving() {
             self.give_group_receipts();
             self.maintain_presence();
+            self.ask_permits_again();
         }
         self.send_frames();
         self.start_chunk();

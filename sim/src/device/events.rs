@@ -1,9 +1,9 @@
 //! What a device learns, and what the recorder is told of it.
 
 use iris_client_core::{ClientEvent, Outcome, QueryNumber, Settled};
-use iris_history::{Fact, HistoryFact, SendFact};
+use iris_history::{Device, Fact, HistoryFact, SendFact, Standing};
 use iris_types::request::HistoryFrom;
-use iris_types::{ConversationId, HistoryEntry, UserId};
+use iris_types::{ConversationId, ConversationSummary, HistoryEntry, Target};
 
 use crate::world::World;
 
@@ -18,6 +18,12 @@ impl World {
                 let body = Some(&message.body);
                 let seen = self.recorder.seen(offset.0, place, message.id, &message.from, body);
                 self.recorder.fact(device, incarnation, Fact::Shown(seen));
+                self.learn(index, &message);
+            }
+            ClientEvent::GroupCreated { group, .. } => self.learn_group(group),
+            ClientEvent::Roster { group, items, .. } => self.inventory_roster(index, group, &items),
+            ClientEvent::Receipts { target, seq, receipts, .. } => {
+                self.inventory_receipts(index, &target, seq, &receipts);
             }
             ClientEvent::Gap { first, last } => {
                 self.recorder.fact(device, incarnation, Fact::Gap { first: first.0, last: last.0 });
@@ -31,10 +37,7 @@ impl World {
             }
             ClientEvent::Conversations { items, .. } => {
                 for item in &items {
-                    let conversation = self.recorder.conversation(item.conversation);
-                    let with = self.recorder.user(&item.with);
-                    let fact = Fact::Listed { conversation, with, last: item.last_seq.0 };
-                    self.recorder.fact(device, incarnation, fact);
+                    self.listed((device, incarnation), item);
                 }
                 self.inventory_listed(index, &items);
             }
@@ -54,13 +57,29 @@ impl World {
                 self.recorder.note(|| format!("device {} is refused: {refusal}", device.0));
             }
             ClientEvent::Done { query } => self.change_done(index, query),
-            ClientEvent::Devices { .. } => {}
-            ClientEvent::Ready | ClientEvent::Accepted { .. } | ClientEvent::Disconnected => {}
+            // What a device was told below its filter is written down there.
+            _ => {}
         }
         let core = self.devices.get_mut(index).and_then(|process| process.core.as_mut());
         if let (Some(mark), Some(core)) = (mark, core) {
             core.handed_over(mark);
         }
+    }
+
+    fn listed(&mut self, (device, incarnation): (Device, u32), item: &ConversationSummary) {
+        let conversation = self.recorder.conversation(item.conversation);
+        let with = self.recorder.history.addressee(&item.with.target(item.conversation));
+        let last = item.last_seq.0;
+        self.recorder.fact(device, incarnation, Fact::Listed { conversation, with, last });
+        let standing = Standing {
+            conversation,
+            last,
+            read: item.read.0,
+            unread: item.unread,
+            flags: item.flags.bits(),
+            standing: item.standing.number(),
+        };
+        self.recorder.fact(device, incarnation, Fact::Standing(standing));
     }
 
     pub(super) fn send_settled(&mut self, index: usize, settled: &Settled) {
@@ -107,11 +126,11 @@ impl World {
         }
     }
 
-    pub(super) fn history_ends(&mut self, index: usize, query: QueryNumber, with: &UserId, more: bool) {
+    pub(super) fn history_ends(&mut self, index: usize, query: QueryNumber, with: &Target, more: bool) {
         let Some(process) = self.devices.get_mut(index) else { return };
         let Some(reading) = process.readings.remove(&query) else { return };
         let (device, incarnation) = (process.device, process.incarnation);
-        let conversation = ConversationId::direct(&process.user, with);
+        let conversation = with.conversation(&process.user);
         let conversation = self.recorder.conversation(conversation);
         let from_an_end = match reading.from {
             HistoryFrom::Latest => true,

@@ -51,8 +51,11 @@ impl World {
         if life != self.server.life {
             return;
         }
-        let (ToEdge::Answer { session, .. } | ToEdge::Push { session, .. } | ToEdge::Close { session, .. }) =
-            &message;
+        let (ToEdge::Answer { session, .. }
+        | ToEdge::Push { session, .. }
+        | ToEdge::Presence { session, .. }
+        | ToEdge::Typing { session, .. }
+        | ToEdge::Close { session, .. }) = &message;
         let link = session.slot;
         let Some(process) = &mut self.server.process else { return };
         let Some(machine) = process.edges.get_mut(&link) else { return };

@@ -2,7 +2,7 @@
 
 use iris_history::Observation;
 use iris_types::request::{Answer, Request, RequestId, SessionId};
-use iris_types::{ErrorCode, InboxItem};
+use iris_types::{ChangeGroup, CreateGroup, ErrorCode, InboxItem};
 use iris_worker::{AdminAnswer, Input};
 
 use crate::world::World;
@@ -26,8 +26,19 @@ impl World {
                 let message = self.recorder.message(send.id);
                 self.recorder.observe(Observation::Arrived { message });
             }
+            Request::CreateGroup(CreateGroup { id, .. }) | Request::ChangeGroup(ChangeGroup { id, .. }) => {
+                let message = self.recorder.message(*id);
+                self.recorder.observe(Observation::Arrived { message });
+            }
             // Changes: they may be refused where reads must not.
-            Request::Acknowledge { .. } | Request::RenameDevice(_) | Request::RevokeDevice(_) => {}
+            Request::Acknowledge { .. }
+            | Request::RenameDevice(_)
+            | Request::RevokeDevice(_)
+            | Request::MarkRead(_)
+            | Request::SetFlags(_)
+            | Request::BlockUser(_)
+            | Request::ChangeSettings(_)
+            | Request::Typing { .. } => {}
             _ => {
                 if let Some(process) = &mut self.server.process {
                     process.reads.insert((*session, *id));
@@ -43,8 +54,9 @@ impl World {
             Answer::Sent(sent) => self.observe_left(sent.conversation, sent.seq.0, sent.id),
             Answer::InboxPage(page) => {
                 for entry in &page.entries {
-                    let InboxItem::Message(message) = &entry.item;
-                    self.observe_left(message.conversation, message.seq.0, message.id);
+                    if let InboxItem::Message(message) = &entry.item {
+                        self.observe_left(message.conversation, message.seq.0, message.id);
+                    }
                 }
             }
             Answer::HistoryPage(page) => {

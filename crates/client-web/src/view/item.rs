@@ -210,7 +210,7 @@ impl TryFrom<ItemView> for InboxItem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum UnreportedView {
-    Item { offset: u64, item: ItemView },
+    Item { offset: u64, item: Box<ItemView> },
     Gap { first: u64, last: u64 },
 }
 
@@ -220,7 +220,7 @@ impl TryFrom<UnreportedView> for iris_client_core::Unreported {
     fn try_from(view: UnreportedView) -> Result<Self, ViewError> {
         Ok(match view {
             UnreportedView::Item { offset, item } => {
-                Self::Item { offset: Offset(offset), item: item.try_into()? }
+                Self::Item { offset: Offset(offset), item: (*item).try_into()? }
             }
             UnreportedView::Gap { first, last } => Self::Gap { first: Offset(first), last: Offset(last) },
         })

@@ -19,7 +19,7 @@ pub enum OutputView {
     },
     /// `mark`: what to hand over once the application took it.
     Event {
-        event: EventView,
+        event: Box<EventView>,
         mark: Option<MarkView>,
     },
 }
@@ -32,7 +32,9 @@ impl From<&Output> for OutputView {
             Output::Store { token, operations } => {
                 Self::Store { token: token.0, operations: operations.iter().map(Into::into).collect() }
             }
-            Output::Event(event) => Self::Event { event: event.into(), mark: event.mark().map(Into::into) },
+            Output::Event(event) => {
+                Self::Event { event: Box::new(event.into()), mark: event.mark().map(Into::into) }
+            }
         }
     }
 }

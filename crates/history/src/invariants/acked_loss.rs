@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::group::Group;
 use crate::index::{Index, Place, Reading};
 use crate::record::{Device, Fact, Message, User};
 use crate::violation::Findings;
@@ -19,18 +20,22 @@ fn check_readings(index: &Index<'_>, findings: &mut Findings) {
         last.insert((reading.conversation.0, reading.reader), reading);
     }
     let mut found: Vec<Vec<Rows>> = vec![Vec::new(); index.history.conversations()];
-    for ((conversation, _), reading) in last {
+    for ((conversation, reader), reading) in last {
         let mut rows: Vec<_> = reading.rows.iter().map(|(_, seen)| (seen.seq, seen.message)).collect();
         rows.sort_unstable();
         if let Some(list) = found.get_mut(conversation as usize) {
-            list.push((reading.invoked, rows));
+            list.push((reading.invoked, reader, rows));
         }
     }
     for (number, send) in index.sends.iter().enumerate() {
         let Some((record, place)) = send.ok else { continue };
         let message = Message(u32::try_from(number).unwrap_or(u32::MAX));
-        for (invoked, rows) in found.get(place.conversation.index()).into_iter().flatten() {
-            if *invoked > record && rows.binary_search(&(place.seq, message)).is_err() {
+        for (invoked, reader, rows) in found.get(place.conversation.index()).into_iter().flatten() {
+            let is_visible = |group: &Group| group.may_read(*reader, place.seq);
+            if *invoked > record
+                && index.groups.get(&place.conversation).is_none_or(is_visible)
+                && rows.binary_search(&(place.seq, message)).is_err()
+            {
                 findings.add(&[record, *invoked], || {
                     format!("message {} is acknowledged, {place} does not hold it", index.name(message))
                 });
@@ -39,8 +44,8 @@ fn check_readings(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// A reading's first record, and its places and messages in order.
-type Rows = (usize, Vec<(u64, Message)>);
+/// A reading's first record, who read, and its places and messages in order.
+type Rows = (usize, User, Vec<(u64, Message)>);
 
 /// What a settled device has.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! I16: only the two members of a conversation ever see its messages; after a revocation no login with an old
+//! I16: only the two members of a direct conversation ever see its messages (of a group's, see I30); after a revocation no login with an old
 //! token succeeds, and nothing is served to one later than 60 seconds after.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,9 @@ const GRACE_MS: u64 = 60_000;
 
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
     for (record, user, device, seen) in index.sightings() {
-        let entitled = index.send(seen.message).invoked.is_none_or(|invoked| invoked.concerns(user));
+        let entitled = index.send(seen.message).invoked.is_none_or(|invoked| {
+            user == invoked.from || invoked.recipient().is_none_or(|recipient| recipient == user)
+        });
         if !entitled {
             findings.add(&[record], || {
                 let (device, name) = (index.device_name(device), index.name(seen.message));

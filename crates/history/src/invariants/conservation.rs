@@ -1,5 +1,5 @@
 //! I21: every attempt has one outcome at most, no outcome lacks its attempt, and the client's own counters agree
-//! with the records.
+//! with the records. Changes of groups are written down with each attempt of a request, and not counted.
 
 use crate::index::Index;
 use crate::record::{Fact, Observation, SendFact};
@@ -25,7 +25,11 @@ pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
         let (SendFact::Invoke { message, .. }
         | SendFact::Ok { message, .. }
         | SendFact::Fail { message, .. }
+        | SendFact::Nothing { message }
         | SendFact::Info { message }) = fact;
+        if index.is_change(message) {
+            continue;
+        }
         let Some(outcome) = outcomes.get_mut(message.index()) else { continue };
         outcome.take(fact);
         if outcome.is_odd() {
@@ -57,7 +61,7 @@ impl Outcome {
             // A second acknowledgement says the same (I12 checks that); it comes when the first was not kept.
             SendFact::Ok { .. } => self.ok = true,
             SendFact::Fail { .. } => self.fail = true,
-            SendFact::Info { .. } => self.info = true,
+            SendFact::Info { .. } | SendFact::Nothing { .. } => self.info = true,
         }
     }
 

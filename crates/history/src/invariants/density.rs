@@ -1,5 +1,5 @@
-//! I5: a complete reading has the places 1, 2, 3 and so on without a hole, as far as anything was seen before
-//! it; a sync from zero has every offset behind the gap it was told of.
+//! I5: a complete reading of a direct conversation has the places 1, 2, 3 and so on without a hole, as far as anything was seen before
+//! it (of a group, see I31); a sync from zero has every offset behind the gap it was told of.
 
 use crate::index::{Index, Reading};
 use crate::record::{Device, Fact, SendFact};
@@ -11,7 +11,9 @@ pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
 }
 
 fn check_readings(index: &Index<'_>, findings: &mut Findings) {
-    let mut readings = index.readings.iter().filter(|reading| reading.complete).collect::<Vec<_>>();
+    let is_direct = |reading: &&Reading| !index.groups.contains_key(&reading.conversation);
+    let complete = index.readings.iter().filter(|reading| reading.complete);
+    let mut readings = complete.filter(is_direct).collect::<Vec<_>>();
     readings.sort_by_key(|reading| reading.invoked);
     let mut readings = readings.into_iter().peekable();
     // The highest place anybody knew of, and the record that says so.
@@ -68,7 +70,7 @@ fn check_syncs(index: &Index<'_>, findings: &mut Findings) {
         }
     }
     for (number, record) in index.history.records.iter().enumerate() {
-        let Fact::Delivered(seen) = record.fact else { continue };
+        let Some(offset) = record.fact.offset() else { continue };
         if !index.history.is_fresh(record.process) {
             continue;
         }
@@ -77,11 +79,11 @@ fn check_syncs(index: &Index<'_>, findings: &mut Findings) {
         else {
             continue;
         };
-        if seen.offset > *next && !gaps.contains(&(*next, seen.offset - 1)) {
+        if offset > *next && !gaps.contains(&(*next, offset - 1)) {
             let expected = *next;
-            findings.add(&[number], || hole(index, record.process, expected, seen.offset));
+            findings.add(&[number], || hole(index, record.process, expected, offset));
         }
-        *next = (seen.offset + 1).max(*next);
+        *next = (offset + 1).max(*next);
     }
 }
 

@@ -1,13 +1,16 @@
 //! I4: a place of a conversation holds one message for ever, and an offset of an inbox one entry, over all
 //! devices, readings and restarts.
 
+use std::fmt::Debug;
+
 use crate::index::{Index, Place};
+use crate::notice::Notice;
 use crate::record::{Fact, Message};
 use crate::violation::Findings;
 
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
     let mut places: Vec<(u32, u64, Message, usize)> = Vec::new();
-    let mut offsets: Vec<(u32, u64, Message, usize)> = Vec::new();
+    let mut offsets: Vec<(u32, u64, Entry, usize)> = Vec::new();
     let mut at =
         |place: Place, message, record| places.push((place.conversation.0, place.seq, message, record));
     for send in index.sends.iter().enumerate() {
@@ -18,15 +21,27 @@ pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
     for (record, user, _, seen) in index.sightings() {
         at(seen.place(), seen.message, record);
         if seen.offset > 0 && matches!(index.history.records[record].fact, Fact::Delivered(_)) {
-            offsets.push((user.0, seen.offset, seen.message, record));
+            offsets.push((user.0, seen.offset, Entry::Message(seen.message), record));
         }
+    }
+    for (number, record) in index.history.records.iter().enumerate() {
+        let Fact::Noticed { offset, notice } = record.fact else { continue };
+        let Some(user) = index.history.user_of(record.process) else { continue };
+        offsets.push((user.0, offset, Entry::Notice(notice), number));
     }
     report(places, findings, |conversation, seq| format!("place {seq} of conversation {conversation}"));
     report(offsets, findings, |user, offset| format!("offset {offset} of the inbox of user {user}"));
 }
 
-fn report(
-    mut held: Vec<(u32, u64, Message, usize)>,
+/// What an offset holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Entry {
+    Message(Message),
+    Notice(Notice),
+}
+
+fn report<T: Copy + Ord + Debug>(
+    mut held: Vec<(u32, u64, T, usize)>,
     findings: &mut Findings,
     name: impl Fn(u32, u64) -> String,
 ) {
@@ -34,9 +49,7 @@ fn report(
     for pair in held.windows(2) {
         let ((owner, at, one, first), (other_owner, other_at, other, second)) = (pair[0], pair[1]);
         if (owner, at) == (other_owner, other_at) && one != other {
-            findings.add(&[first, second], || {
-                format!("{} holds messages {} and {}", name(owner, at), one.0, other.0)
-            });
+            findings.add(&[first, second], || format!("{} holds {one:?} and {other:?}", name(owner, at)));
         }
     }
 }

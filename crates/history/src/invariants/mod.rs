@@ -3,6 +3,7 @@
 
 mod acked_loss;
 mod authorization;
+mod blocking;
 mod bounds;
 mod canary;
 mod common_order;
@@ -12,10 +13,15 @@ mod density;
 mod divergence;
 mod double_shown;
 mod durable_before_leaving;
+mod final_marks;
+mod group_changes;
+mod group_delivery;
 mod liveness;
+mod membership;
 mod nonce;
 mod one_writer;
 mod phantom;
+mod presence;
 mod real_time_order;
 mod receipts;
 mod reply_order;
@@ -23,9 +29,11 @@ mod revoked_device;
 mod safe_mode;
 mod sender_order;
 mod session;
+mod shown_marks;
 mod silent_deletion;
 mod skew;
 mod sync_from_zero;
+mod unread;
 
 use crate::history::History;
 use crate::index::Index;
@@ -77,5 +85,13 @@ fn checker(invariant: Invariant) -> fn(&Index<'_>, &mut Findings) {
         Invariant::Skew => skew::check,
         Invariant::SafeMode => safe_mode::check,
         Invariant::RevokedDevice => revoked_device::check,
+        Invariant::GroupChanges => group_changes::check,
+        Invariant::Membership => membership::check,
+        Invariant::GroupDelivery => group_delivery::check,
+        Invariant::ShownMarks => shown_marks::check,
+        Invariant::FinalMarks => final_marks::check,
+        Invariant::Unread => unread::check,
+        Invariant::Blocking => blocking::check,
+        Invariant::Presence => presence::check,
     }
 }

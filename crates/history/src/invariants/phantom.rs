@@ -3,8 +3,9 @@
 
 use iris_types::ErrorCode;
 
-use crate::index::Index;
-use crate::record::{Device, Seen, User};
+use crate::index::{Index, Invoked};
+use crate::record::{Addressee, Device, Seen, User};
+use crate::step::Step;
 use crate::violation::Findings;
 
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
@@ -22,20 +23,48 @@ fn problem_with(index: &Index<'_>, pairs: &mut [Option<(User, User)>], seen: &Se
     if invoked.from != seen.from {
         return Some("somebody else sent it");
     }
-    if seen.body != 0 && seen.body != invoked.body {
+    if seen.body != 0 && seen.body != invoked.body && !is_departure(index, &invoked, seen) {
         return Some("its body is another");
     }
     if send.ok.is_none() && send.failed.is_some_and(|(_, code)| proves_absence(code)) {
         return Some("it was refused");
     }
-    let pair = (invoked.from.min(invoked.to), invoked.from.max(invoked.to));
-    let known = pairs.get_mut(seen.conversation.index())?;
-    (*known.get_or_insert(pair) != pair).then_some("it was sent to another conversation")
+    let is_elsewhere = match invoked.to {
+        Addressee::Group(group) => group != seen.conversation,
+        Addressee::User(to) => {
+            let pair = (invoked.from.min(to), invoked.from.max(to));
+            let known = pairs.get_mut(seen.conversation.index())?;
+            *known.get_or_insert(pair) != pair
+        }
+    };
+    is_elsewhere.then_some("it was sent to another conversation")
 }
 
-/// Two refusals say nothing about an earlier attempt with the same id.
+/// Who leaves names no heir, the server does; to remove oneself is to leave.
+fn is_departure(index: &Index<'_>, invoked: &Invoked, seen: &Seen) -> bool {
+    let asked = index.history.step(invoked.body);
+    let is_leaving = matches!(asked, Some(Step::Left { .. }))
+        || matches!(asked, Some(Step::Removed { user }) if user == invoked.from);
+    is_leaving && matches!(index.history.step(seen.body), Some(Step::Left { .. }))
+}
+
+/// These say nothing about an attempt with the same id, before or on another connection: what they depend on changes.
 fn proves_absence(code: u16) -> bool {
-    code != ErrorCode::IdConflict as u16 && code != ErrorCode::IdTooOld as u16
+    use ErrorCode::{
+        GroupFull, IdConflict, IdTooOld, NotAccepted, NotAllowed, NotMember, UnknownConversation,
+        UnknownMember,
+    };
+    let depends_on_time = [
+        IdConflict,
+        IdTooOld,
+        NotMember,
+        GroupFull,
+        NotAllowed,
+        UnknownMember,
+        NotAccepted,
+        UnknownConversation,
+    ];
+    !depends_on_time.iter().any(|one| *one as u16 == code)
 }
 
 fn describe(index: &Index<'_>, device: Device, seen: &Seen, problem: &str) -> String {

@@ -1,5 +1,5 @@
 //! I7: messages that one device sent in one conversation keep the order in which they were given to the client,
-//! through refusals, retries and restarts.
+//! through refusals, retries and restarts. Changes of groups are asked for one by one.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
     let mut last = BTreeMap::new();
     for (number, record) in index.history.records.iter().enumerate() {
         let Fact::Send(SendFact::Invoke { message, .. }) = record.fact else { continue };
-        let Some(place) = index.place(message) else { continue };
+        let Some(place) = index.place(message).filter(|_| !index.is_change(message)) else { continue };
         let (before, at) = last.get(&(record.process, place.conversation)).copied().unwrap_or_default();
         if before > place.seq {
             findings.add(&[at, number], || {

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::index::Index;
-use crate::record::{Device, Fact, HistoryFact, LoginFact, SendFact, User};
+use crate::index::{Index, Reading};
+use crate::record::{Device, Fact, HistoryFact, LoginFact, Seen, SendFact, User};
 use crate::violation::Findings;
 
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
@@ -45,19 +45,19 @@ fn check_wire(index: &Index<'_>, findings: &mut Findings) {
             Fact::Login(_) => {
                 last.remove(&record.process);
             }
-            Fact::Delivered(seen) if seen.offset > 0 => {
-                let known = last.entry(record.process).or_insert((seen.offset, number));
-                let told = |before: u64| gaps.contains_key(&(record.process, before + 1, seen.offset - 1));
-                if seen.offset > known.0 + 1 && !told(known.0) {
+            fact => {
+                let Some(offset) = fact.offset().filter(|offset| *offset > 0) else { continue };
+                let known = last.entry(record.process).or_insert((offset, number));
+                let told = |before: u64| gaps.contains_key(&(record.process, before + 1, offset - 1));
+                if offset > known.0 + 1 && !told(known.0) {
                     let (before, at) = *known;
                     findings.add(&[at, number], || {
                         let device = index.device_name(record.process);
-                        format!("{device} got offset {} after {before} in one connection", seen.offset)
+                        format!("{device} got offset {offset} after {before} in one connection")
                     });
                 }
-                *known = (*known).max((seen.offset, number));
+                *known = (*known).max((offset, number));
             }
-            _ => {}
         }
     }
 }
@@ -71,7 +71,9 @@ fn check_inbox_end(index: &Index<'_>, findings: &mut Findings) {
         let Some(user) = index.history.user_of(record.process) else { continue };
         let known = highest.entry(user).or_default();
         match record.fact {
-            Fact::Delivered(seen) => *known = (*known).max((seen.offset, number)),
+            Fact::Delivered(Seen { offset, .. }) | Fact::Noticed { offset, .. } => {
+                *known = (*known).max((offset, number));
+            }
             Fact::Login(LoginFact::Invoke { .. }) => {
                 begun.insert(record.process, *known);
             }
@@ -92,7 +94,9 @@ fn check_inbox_end(index: &Index<'_>, findings: &mut Findings) {
 
 fn check_own_reads(index: &Index<'_>, findings: &mut Findings) {
     let mut readings = BTreeMap::new();
-    for reading in index.readings.iter().filter(|reading| reading.complete) {
+    // Who is invited to a group, or was, knows of more than they may read.
+    let is_direct = |reading: &&Reading| !index.groups.contains_key(&reading.conversation);
+    for reading in index.readings.iter().filter(|reading| reading.complete).filter(is_direct) {
         readings.insert(reading.invoked, reading);
     }
     let mut known: BTreeMap<_, (u64, usize)> = BTreeMap::new();

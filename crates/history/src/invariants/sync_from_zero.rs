@@ -10,7 +10,7 @@ use crate::violation::Findings;
 /// What a fresh device got.
 #[derive(Default)]
 struct Sync {
-    entries: BTreeMap<u64, (usize, Seen)>,
+    entries: BTreeMap<u64, (usize, Fact)>,
     gaps: Vec<(u64, u64)>,
     settled: bool,
 }
@@ -18,13 +18,13 @@ struct Sync {
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
     let syncs = syncs(index);
     for (number, record) in index.history.records.iter().enumerate() {
-        let Fact::Delivered(seen) = record.fact else { continue };
+        let Some(offset) = record.fact.offset() else { continue };
         let Some(user) = index.history.user_of(record.process) else { continue };
-        if seen.offset == 0 || index.history.is_fresh(record.process) {
+        if offset == 0 || index.history.is_fresh(record.process) {
             continue;
         }
         for (device, sync) in syncs.get(&user).into_iter().flatten().filter(|(_, sync)| sync.settled) {
-            compare(index, findings, (number, &seen), (*device, sync));
+            compare(index, findings, (number, offset, record.fact), (*device, sync));
         }
     }
 }
@@ -32,24 +32,29 @@ pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
 fn compare(
     index: &Index<'_>,
     findings: &mut Findings,
-    (record, pushed): (usize, &Seen),
+    (record, offset, pushed): (usize, u64, Fact),
     (device, sync): (Device, &Sync),
 ) {
-    let Some((other, synced)) = sync.entries.get(&pushed.offset) else {
-        if !sync.gaps.iter().any(|(first, last)| (*first..=*last).contains(&pushed.offset)) {
+    let Some((other, synced)) = sync.entries.get(&offset) else {
+        if !sync.gaps.iter().any(|(first, last)| (*first..=*last).contains(&offset)) {
             let device = index.device_name(device);
-            findings.add(&[record], || format!("{device} synced no offset {}, pushed before", pushed.offset));
+            findings.add(&[record], || format!("{device} synced no offset {offset}, pushed before"));
         }
         return;
     };
-    let bodies_differ = pushed.body != 0 && synced.body != 0 && pushed.body != synced.body;
-    let key = |seen: &Seen| (seen.conversation, seen.seq, seen.message, seen.from);
-    if key(pushed) != key(synced) || bodies_differ {
+    if !is_same(pushed, *synced) {
         let device = index.device_name(device);
         findings.add(&[record, *other], || {
-            format!("{device} synced offset {} as another entry than was pushed", pushed.offset)
+            format!("{device} synced offset {offset} as another entry than was pushed")
         });
     }
+}
+
+fn is_same(pushed: Fact, synced: Fact) -> bool {
+    let (Fact::Delivered(one), Fact::Delivered(other)) = (pushed, synced) else { return pushed == synced };
+    let bodies_differ = one.body != 0 && other.body != 0 && one.body != other.body;
+    let key = |seen: Seen| (seen.conversation, seen.seq, seen.message, seen.from);
+    key(one) == key(other) && !bodies_differ
 }
 
 fn syncs(index: &Index<'_>) -> BTreeMap<User, BTreeMap<Device, Sync>> {
@@ -61,8 +66,8 @@ fn syncs(index: &Index<'_>) -> BTreeMap<User, BTreeMap<Device, Sync>> {
         }
         let sync = syncs.entry(user).or_default().entry(record.process).or_default();
         match record.fact {
-            Fact::Delivered(seen) => {
-                sync.entries.insert(seen.offset, (number, seen));
+            Fact::Delivered(Seen { offset, .. }) | Fact::Noticed { offset, .. } => {
+                sync.entries.insert(offset, (number, record.fact));
             }
             Fact::Gap { first, last } => sync.gaps.push((first, last)),
             Fact::Settled => sync.settled = true,

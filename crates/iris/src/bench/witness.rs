@@ -114,7 +114,7 @@ impl Witness {
     ) -> Option<Message> {
         let new = NewMessage { to: to.into(), body: body.clone(), id: None, reference: None };
         let number = core.send(new, now).ok()?;
-        let (message, to) = (self.history.unnamed_message(), self.history.user(to));
+        let (message, to) = (self.history.unnamed_message(), self.history.user(to).into());
         self.devices.get_mut(who)?.sends.insert(number, Sending::First(message));
         self.tally.attempted += 1;
         self.fact(who, Fact::Send(SendFact::Invoke { message, to, body: hash_of(body) }));
@@ -212,11 +212,17 @@ impl Witness {
                 let place = (message.conversation, message.seq);
                 self.seen(offset.0, place, message.id, &message.from, Some(&message.body))
             }
+            BatchItem::Entry(Entry::Whole(InboxEntry { offset, item })) => {
+                if let Some(notice) = self.history.notice(item) {
+                    self.fact(who, Fact::Noticed { offset: offset.0, notice });
+                }
+                return;
+            }
             BatchItem::Entry(Entry::OwnSent(own_sent)) => {
                 let place = (own_sent.conversation, own_sent.seq);
                 self.seen(own_sent.offset.0, place, own_sent.id, &own, None)
             }
-            // Receipts and the like: not messages.
+            // No server of this version says such a thing.
             BatchItem::Entry(_) => return,
             BatchItem::Sent(frame) => {
                 let sent = &frame.sent;
@@ -311,7 +317,7 @@ impl Witness {
                 let direct = items.iter().filter_map(|item| Some((item, item.with.user()?)));
                 for (item, with) in direct.clone() {
                     let conversation = self.history.conversation(item.conversation);
-                    let with = self.history.user(with);
+                    let with = self.history.user(with).into();
                     self.fact(who, Fact::Listed { conversation, with, last: item.last_seq.0 });
                 }
                 if let Some(reader) = self.devices.get_mut(who).and_then(|device| device.reader.as_mut()) {
@@ -438,7 +444,7 @@ impl Application for Witness {
         reader.asked = core.history(question).ok();
         if let Some(query) = reader.asked {
             let reading = u32::try_from(query.0).unwrap_or(u32::MAX);
-            let with = self.history.user(&with);
+            let with = self.history.user(&with).into();
             self.fact(who, Fact::History(HistoryFact::Invoke { reading, with }));
         }
     }

@@ -150,10 +150,8 @@ impl Screen {
                 self.connected = true;
                 println!("* connected");
             }
-            ClientEvent::Disconnected => {
-                if std::mem::take(&mut self.connected) {
-                    println!("* connection lost; what you type is kept");
-                }
+            ClientEvent::Disconnected if std::mem::take(&mut self.connected) => {
+                println!("* connection lost; what you type is kept");
             }
             ClientEvent::Settled(settled) => settle(&settled),
             ClientEvent::Message { message, .. } => {

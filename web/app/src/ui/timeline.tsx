@@ -30,12 +30,16 @@ export function Timeline({ app, chat, query }: { app: App; chat: Chat; query: st
   // The last entry of the window, by seq: indexes move when older entries come.
   const [end, setEnd] = useState<number>(Number.POSITIVE_INFINITY);
   const [isAtEnd, setAtEnd] = useState(true);
+  const [, draw] = useState(0);
   const anchor = useRef<Anchor | undefined>(undefined);
   const wish = useRef<Wish>('unread');
   const loading = useRef(false);
   chat.changed.value;
 
-  const to = end === Number.POSITIVE_INFINITY ? entries.length : Math.min(entries.length, timeline.indexOf(end) + 1);
+  const held = end === Number.POSITIVE_INFINITY ? entries.length : Math.min(entries.length, timeline.indexOf(end) + 1);
+  // Older entries that came while one looks at the first are drawn at once: there is nothing to scroll into before.
+  const isAtTop = wish.current === undefined && (scroller.current?.scrollTop ?? NEAR) < NEAR;
+  const to = isAtTop ? Math.max(held - STEP, Math.min(held, WINDOW)) : held;
   const from = Math.max(0, to - WINDOW);
   const showsEnd = to === entries.length && timeline.atEnd;
   const line = app.unreadLine.value;
@@ -81,6 +85,7 @@ export function Timeline({ app, chat, query }: { app: App; chat: Chat; query: st
       const row = box.querySelector(`[data-seq="${anchor.current.seq}"]`);
       if (row) box.scrollTop += row.getBoundingClientRect().top - box.getBoundingClientRect().top - anchor.current.top;
     }
+    if (to !== held) setEnd(entries[to - 1]?.seq ?? end);
     looked();
   });
 
@@ -103,7 +108,8 @@ export function Timeline({ app, chat, query }: { app: App; chat: Chat; query: st
     const atEnd = showsEnd && below < AT_END;
     if (atEnd !== isAtEnd) setAtEnd(atEnd);
     if (box.scrollTop < NEAR) {
-      if (from > 0) setEnd(entries[Math.max(to - STEP, Math.min(entries.length, WINDOW)) - 1]?.seq ?? end);
+      // The drawing that follows moves the window.
+      if (from > 0) draw((count) => count + 1);
       else if (!timeline.atStart) void load(() => app.loadOlder(chat));
     } else if (below < NEAR && !showsEnd) {
       if (to < entries.length) {
