@@ -92,3 +92,94 @@ fn many_groups_take_no_more_of_a_users_memory_than_few() {
     let of_last = world.list("a", 100).into_iter().find(|one| Some(one.conversation) == last).unwrap();
     assert_eq!((of_last.unread, of_last.last_seq.0), (1, 2));
 }
+
+#[test]
+fn what_all_devices_have_of_a_group_is_not_written_and_the_rest_is() {
+    for workers in [1, 2] {
+        let mut world = World::new(workers, WorkerLimits::default());
+        let group = world.group("o", ADDS, &["a", "b"]);
+        for name in ["a", "b"] {
+            world.attach(name);
+        }
+        for text in ["2", "3", "4"] {
+            world.say("o", group, text).unwrap();
+        }
+        world.pass(2_000);
+        // One has all but the last, the other nothing.
+        world.acknowledge("a", 3);
+        world.settle();
+        for _ in 0..2 {
+            let (gap, entries) = world.inbox("a", 0);
+            assert_eq!((gap, entries), (Some((1, 3)), vec![(4, "4".to_owned())]), "{workers} workers");
+            assert_eq!(world.inbox("b", 0).0, None);
+            assert_eq!(received(&mut world, "b"), ["<created>", "2", "3", "4"]);
+            world.restart();
+        }
+        // Everything is elided; the next entry comes behind it, and the list still knows the group.
+        world.attach("a");
+        world.acknowledge("a", 4);
+        world.settle();
+        world.restart();
+        assert_eq!(world.inbox("a", 4), (None, vec![]));
+        assert_eq!(world.list("a", 9).len(), 1);
+        world.say("b", group, "5").unwrap();
+        world.pass(2_000);
+        assert_eq!(world.inbox("a", 4).1, [(5, "5".to_owned())]);
+        assert_eq!(world.history_of("a", Target::Group(group), 9).len(), 5);
+    }
+}
+
+#[test]
+fn entries_of_a_group_expire_and_the_group_stays() {
+    let mut world = World::new(1, small());
+    let group = world.group("o", ADDS, &["a"]);
+    for _ in 0..9 {
+        world.say("o", group, "old").unwrap();
+    }
+    world.settle();
+    world.pass(20 * DAY);
+    world.say("a", group, "young").unwrap();
+    world.settle();
+    for _ in 0..11 {
+        world.pass(DAY);
+    }
+    world.settle();
+    for _ in 0..2 {
+        for name in ["a", "o"] {
+            assert_eq!(world.inbox(name, 0), (Some((1, 10)), vec![(11, "young".to_owned())]), "{name}");
+            assert_eq!(world.history_of(name, Target::Group(group), 50).len(), 11);
+        }
+        let [line] = <[_; 1]>::try_from(world.list("a", 9)).unwrap();
+        assert_eq!((line.last_seq.0, line.unread), (11, 10));
+        assert_eq!(roster(&mut world, "a", group, 9).len(), 2);
+        world.restart();
+    }
+    // After everything is gone, everybody goes on where they were.
+    world.pass(40 * DAY);
+    world.settle();
+    world.restart();
+    assert_eq!(world.say("a", group, "new").unwrap().seq.0, 12);
+    assert_eq!(world.inbox("o", 0), (Some((1, 11)), vec![(12, "new".to_owned())]));
+}
+
+/// Ids are known for a week, those of changes, too; then they are refused.
+#[test]
+fn an_old_change_is_not_made_again() {
+    let mut world = World::new(1, small());
+    let group = world.group("o", ADDS, &["a"]);
+    let (id, change) = (world.id(), change_of("remove a"));
+    let remove = iris_types::request::Request::ChangeGroup(iris_types::ChangeGroup { id, group, change });
+    assert_eq!(sent(world.ask("o", remove.clone())).unwrap().seq.0, 2);
+    world.change("o", group, "add a");
+    world.settle();
+    world.pass(6 * DAY);
+    world.settle();
+    assert_eq!(sent(world.ask("o", remove.clone())).unwrap().seq.0, 2);
+    for _ in 0..4 {
+        world.pass(DAY);
+        world.settle();
+    }
+    world.restart();
+    assert_eq!(refused(world.ask("o", remove)), Some(iris_types::ErrorCode::IdTooOld));
+    assert_eq!(roster(&mut world, "o", group, 9).len(), 2);
+}

@@ -1,6 +1,7 @@
 //! The worker machine, driven over the memory twin: every call is carried out at once unless a test holds it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod cut;
 mod devices;
 mod expiry;
 mod faults;

@@ -9,14 +9,15 @@ use iris_types::request::{
     SessionId, TokenFacts,
 };
 use iris_types::{
-    ChangeGroup, ConversationId, ConversationSummary, ErrorCode, InboxEntry, MessageId, Monotonic, Offset,
-    Peer, Policy, Presence, Target, Timestamp, Typing, UserId, VnodeId,
+    ChangeGroup, ConversationId, ConversationSummary, ErrorCode, InboxEntry, LogId, MessageId, Monotonic,
+    Offset, Peer, Policy, Position, Presence, Target, Timestamp, Typing, UserId, VnodeId,
 };
 use iris_worker::{
     AdminAnswer, AdminCommand, AdminId, Call, CallId, Frame, Input, Output, Placement, SharedCache,
     StopReason, Worker, WorkerConfig, WorkerIndex, WorkerLimits, execute,
 };
 
+use crate::cut::CutLogs;
 pub(crate) use crate::words::{
     body, change_of, creation, device, message, refused, sent, session, small, text_of, text_of_body,
     to_group, user,
@@ -31,6 +32,8 @@ pub(crate) struct World {
     pub(crate) cache: SharedCache,
     pub(crate) workers: Vec<Worker>,
     pub(crate) limits: WorkerLimits,
+    /// A log that ends earlier than it did, for an operator cut it.
+    pub(crate) cut: Option<(LogId, Position)>,
     pub(crate) vnodes: u32,
     pub(crate) now: u64,
     pub(crate) mono: u64,
@@ -68,6 +71,7 @@ impl World {
             cache: SharedCache::new(1 << 20),
             workers: Vec::new(),
             limits,
+            cut: None,
             vnodes: 16,
             now: NOON,
             mono: 1_000,
@@ -176,7 +180,11 @@ impl World {
     }
 
     pub(crate) fn finish(&mut self, index: usize, call: CallId, work: Call) {
-        let result = execute(work, &self.engine.engine(), &self.cache);
+        let mut engine = self.engine.engine();
+        if let Some((log, last)) = self.cut {
+            engine.logs = Arc::new(CutLogs { inner: engine.logs, log, last });
+        }
+        let result = execute(work, &engine, &self.cache);
         self.tell(index, Input::Done { call, result });
     }
 
@@ -252,8 +260,17 @@ impl World {
 
     pub(crate) fn id_at(&mut self, at: u64) -> MessageId {
         self.ids += 1;
+        self.id_of(self.ids, at)
+    }
+
+    /// What [`Self::id`] will give next.
+    pub(crate) fn next_id(&self) -> MessageId {
+        self.id_of(self.ids + 1, self.now)
+    }
+
+    fn id_of(&self, number: u64, at: u64) -> MessageId {
         let mut random = [7; 10];
-        random[2..].copy_from_slice(&self.ids.to_be_bytes());
+        random[2..].copy_from_slice(&number.to_be_bytes());
         MessageId::from_parts(Timestamp(at), random)
     }
 
