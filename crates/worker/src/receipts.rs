@@ -130,12 +130,15 @@ impl Worker {
             self.send_mark(vnode, &name, target, Marks { delivered: seq, read: Seq::ZERO }, stamp);
         }
         let Some(inbox) = self.users.get_mut(slot).and_then(|user| user.inbox.as_mut()) else { return };
+        let mut is_behind = false;
         if let Some(devices) = inbox.devices.as_deref_mut() {
             devices.given = devices.given.max(last);
+            // Cursors may have moved on while these were read.
+            is_behind = devices.given < devices.furthest();
         }
         let event = iris_vnode::attach::change(inbox, &name, now, stamp);
         self.commit(vnode, event, None);
-        if last < furthest {
+        if is_behind {
             self.note(slot);
         }
     }
