@@ -1,7 +1,7 @@
 //! I36: when nothing has happened for long enough, every connected device was last told of each user whom it watches what
 //! is so: online while one of the user's devices is connected, last seen otherwise, if both let others know, neither
-//! blocks the other and they know each other as the watcher says; hidden in all other cases. Needs the observation
-//! `Quiet`.
+//! blocks the other and they know each other as the watcher says; hidden in all other cases. Whoever is told that
+//! something is hidden although it need not be is not judged. Needs the observation `Quiet`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,7 +102,8 @@ impl World {
                     () => HIDDEN,
                 };
                 let told = self.told.get(&(*device, *user)).copied();
-                if told != Some(state) {
+                // To be told nothing although there is something to know is not judged.
+                if told != Some(state) && told != Some(HIDDEN) {
                     findings.add(&[number], || {
                         let device = index.device_name(*device);
                         let name = index.history.user_name(*user).map_or("?", |name| name.as_str());
