@@ -51,6 +51,24 @@ pub enum Bug {
     PushNotContiguous,
     /// That a device is revoked is not stored: a restart forgets it.
     RevocationNotStored,
+    /// Who is in a group is looked up once and never again.
+    RosterNotFollowed,
+    /// The row of a member that a change sets is not stored.
+    MemberNotStored,
+    /// Of the members on one vnode only the first gets a group's message.
+    VnodeMemberSkipped,
+    /// A mark replaces the one before, further or not.
+    MarkMovesBack,
+    /// A user who switched read receipts off gives them.
+    ReceiptSwitchIgnored,
+    /// A mark is lost when its conversation is not in memory.
+    MarkDropped,
+    /// Own messages are not noted where unread ones are counted.
+    OwnNotCounted,
+    /// That a user blocks another is not stored: a restart forgets it.
+    BlockNotStored,
+    /// A watcher's lease is not renewed.
+    LeaseNotRenewed,
     /// The client acknowledges entries before they are stored.
     ClientAcksBeforeStore,
     /// The client gives a retry a new id.

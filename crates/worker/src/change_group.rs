@@ -1,7 +1,9 @@
 //! Groups are made and changed: decided, committed, brought to everybody concerned.
 
+use iris_types::planted::{Bug, is_planted};
 use iris_types::request::Answer;
 use iris_types::{ChangeGroup, ConversationId, CreateGroup, Target};
+use iris_vnode::Event;
 use iris_vnode::change_group::{self, Changed, Decision};
 use iris_vnode::create_group;
 use iris_vnode::send_message::Lookups;
@@ -71,7 +73,10 @@ impl Worker {
         self.use_permit(&caller.user);
         let placed = self.place_in_group(slot, None, event, Some(recipients), stamp);
         for event in events {
-            self.commit(vnode, event, None);
+            let is_left_out = matches!(event, Event::Member { .. }) && is_planted(Bug::MemberNotStored);
+            if !is_left_out {
+                self.commit(vnode, event, None);
+            }
         }
         self.answer(caller, Answer::Sent(sent), stamp);
         for placed in placed {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use iris_tables::{Table, TableError};
 use iris_types::limits::LINES_PER_USER_MAX;
+use iris_types::planted::{Bug, is_planted};
 use iris_types::{ConversationId, ErrorCode, Seq, Standing};
 use iris_vnode::rows::{self, ListPart, Listed};
 use iris_vnode::{Event, Line, Stamp};
@@ -181,7 +182,7 @@ impl Worker {
             Some(Some(known)) => (known.listed, known.touched) = (Some(listed), stamp),
             _ => user.add_news(News { conversation, listed, touched: stamp }, committed),
         }
-        if is_own {
+        if is_own && !is_planted(Bug::OwnNotCounted) {
             self.change_line(slot, conversation, stamp, |line| {
                 line.write(seq);
                 true

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use iris_types::limits::PAGE_ITEMS_MAX;
+use iris_types::planted::{Bug, is_planted};
 use iris_types::request::{Answer, MarkRead};
 use iris_types::{ConversationId, ConversationState, ErrorCode, InboxItem, Marks, Seq, Target};
 use iris_vnode::Stamp;
@@ -54,7 +55,8 @@ impl Worker {
             self.note(slot);
         }
         let Some(user) = self.users.get(slot) else { return };
-        let shows = user.inbox.as_ref().is_some_and(|inbox| inbox.settings.read_receipts);
+        let shows = user.inbox.as_ref().is_some_and(|inbox| inbox.settings.read_receipts)
+            || is_planted(Bug::ReceiptSwitchIgnored);
         for (conversation, Read { target, up_to, callers }) in reads {
             let mut is_news = false;
             self.change_line(slot, conversation, stamp, |line| {

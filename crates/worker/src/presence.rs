@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use iris_types::limits::{LOOKUP_MS_MAX, LOOKUPS_MAX, WATCH_LEASE_MS, WATCHERS_MAX};
+use iris_types::planted::{Bug, is_planted};
 use iris_types::request::{Answer, SessionId};
 use iris_types::{
     Audience, ConversationId, ErrorCode, Flags, Monotonic, Presence, PresenceState, Standing, UserId, Watched,
@@ -276,7 +277,7 @@ impl Worker {
         for watching in &user.watching {
             all.extend(watching.items.iter().map(|(watched, _)| watched.clone()));
         }
-        if all.is_empty() {
+        if all.is_empty() || is_planted(Bug::LeaseNotRenewed) {
             return;
         }
         let at = self.mono.plus_millis(WATCH_LEASE_MS / RENEWALS);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use iris_tables::{Direction, Limit, Table, TableError, overlay};
 use iris_types::limits::{GROUP_RECEIPT_INTERVAL_MS, PAGE_BYTES_MAX, PAGE_ITEMS_MAX};
+use iris_types::planted::{Bug, is_planted};
 use iris_types::{
     ConversationId, InboxItem, Marks, Monotonic, Offset, Receipt, Seq, Target, UserId, VnodeId,
 };
@@ -155,6 +156,7 @@ impl Worker {
                 }
                 self.take_mark(slot, user, marks, stamp);
             }
+            _ if is_planted(Bug::MarkDropped) => {}
             // Receipts are the first of what is stored to go when a destination is away for long; later marks say more.
             _ if self.is_stream_full(source, destination) => {}
             _ => {
