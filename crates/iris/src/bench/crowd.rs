@@ -34,14 +34,7 @@ impl Crowd {
         let clock = Stopwatch::start();
         let seed = seed()?;
         let mut generator = Generator::new(access, clock, seed)?;
-        let run = run_name()?;
-        let names = (0..size)
-            .map(|number| UserId::new(&format!("bench-{run}-{number}")))
-            .collect::<Result<Vec<_>, _>>()?;
-        let device = DeviceId::new("bench")?;
-        for name in &names {
-            generator.add(name.clone(), device.clone());
-        }
+        let names = add_users(&mut generator, size)?;
         let traffic = Traffic::new(&names, body_bytes, clock)?;
         let random = fastrand::Rng::with_seed(seed);
         Ok(Self { clock, generator, traffic, progress: Progress::new(clock), random, size })
@@ -182,6 +175,17 @@ pub(crate) fn seed() -> Result<u64> {
     };
     eprintln!("TEST_SEED={seed}");
     Ok(seed)
+}
+
+/// Users with names that no earlier run has used, each with one device; nobody is logged in yet.
+pub(crate) fn add_users(generator: &mut Generator, size: usize) -> Result<Vec<UserId>> {
+    let (run, device) = (run_name()?, DeviceId::new("bench")?);
+    let name = |number| Ok(UserId::new(&format!("bench-{run}-{number}"))?);
+    let names = (0..size).map(name).collect::<Result<Vec<_>>>()?;
+    for name in &names {
+        generator.add(name.clone(), device.clone());
+    }
+    Ok(names)
 }
 
 /// Names the users of this run, so that they are nobody else's.

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use anyhow::{Result, bail};
 use iris_client_core::{ClientEvent, QueryNumber, Question, Restored};
 use iris_protocol::ServerFrame;
-use iris_types::{DeviceId, UserId};
+use iris_types::UserId;
 
 use super::clock::Stopwatch;
-use super::crowd::{run_name, seed};
+use super::crowd::{add_users, seed};
 use super::generator::{Access, Application, Generator};
 use crate::cli::Load;
 
@@ -64,14 +64,7 @@ impl Probe {
     pub(crate) fn new(access: Access, size: usize) -> Result<Self> {
         let (clock, seed) = (Stopwatch::start(), seed()?);
         let mut generator = Generator::new(access, clock, seed)?;
-        let run = run_name()?;
-        let names = (0..size)
-            .map(|number| UserId::new(&format!("bench-{run}-{number}")))
-            .collect::<Result<Vec<_>, _>>()?;
-        let device = DeviceId::new("bench")?;
-        for name in &names {
-            generator.add(name.clone(), device.clone());
-        }
+        let names = add_users(&mut generator, size)?;
         let random = fastrand::Rng::with_seed(seed);
         Ok(Self { clock, generator, names, random, news: News::default() })
     }
