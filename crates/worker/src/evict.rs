@@ -105,6 +105,7 @@ impl Worker {
             || !user.sessions.is_empty()
             || !user.waiters.is_empty()
             || user.is_looking
+            || user.renews
             || !user.watchers.is_empty()
             || !user.bucket.is_full(rate, mono)
             || user.lines.values().any(Option::is_none);

@@ -67,7 +67,6 @@ impl Presences {
 impl Worker {
     /// Replaces what a connection watches.
     pub(crate) fn watch(&mut self, slot: u32, caller: Caller, watched: Vec<Watched>) {
-        let at = self.mono.plus_millis(WATCH_LEASE_MS / RENEWALS);
         let Some(user) = self.users.get_mut(slot) else { return };
         user.watching.retain(|watching| watching.session != caller.session);
         if !user.sessions.iter().any(|session| session.id == caller.session) {
@@ -77,7 +76,7 @@ impl Worker {
         if !watched.is_empty() {
             let items = watched.iter().map(|one| (one.clone(), None)).collect();
             user.watching.push(Watching { session, items });
-            self.presences.renewals.insert((at, slot));
+            self.plan_renewal(slot);
         }
         self.answer(&caller, Answer::Done, Stamp::default());
         for watched in watched {
@@ -259,6 +258,9 @@ impl Worker {
             && at <= self.mono
         {
             self.presences.renewals.pop_first();
+            if let Some(user) = self.users.get_mut(slot) {
+                user.renews = false;
+            }
             self.renew_watches(slot);
         }
         while let Some((number, question)) = self.presences.lookups.first_key_value()
@@ -280,11 +282,19 @@ impl Worker {
         if all.is_empty() || is_planted(Bug::LeaseNotRenewed) {
             return;
         }
-        let at = self.mono.plus_millis(WATCH_LEASE_MS / RENEWALS);
-        self.presences.renewals.retain(|(_, other)| *other != slot);
-        self.presences.renewals.insert((at, slot));
+        self.plan_renewal(slot);
         for watched in all {
             self.interest(slot, Interest { watched, lookup: None });
+        }
+    }
+
+    /// One renewal of a user is ahead at most, however often connections say what they watch.
+    fn plan_renewal(&mut self, slot: u32) {
+        let at = self.mono.plus_millis(WATCH_LEASE_MS / RENEWALS);
+        if let Some(user) = self.users.get_mut(slot)
+            && !std::mem::replace(&mut user.renews, true)
+        {
+            self.presences.renewals.insert((at, slot));
         }
     }
 }

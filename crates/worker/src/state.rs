@@ -60,6 +60,8 @@ pub(crate) struct UserSlot {
     pub(crate) waiters: Vec<Waiter>,
     /// What the user's connections watch.
     pub(crate) watching: Vec<Watching>,
+    /// That is renewed at a planned time.
+    pub(crate) renews: bool,
     /// Who is told when the user comes and goes.
     pub(crate) watchers: BTreeMap<(UserId, Option<ConversationId>), Lease>,
     /// When the last connection ended.
@@ -305,6 +307,7 @@ impl UserSlot {
             sessions: Vec::new(),
             waiters: Vec::new(),
             watching: Vec::new(),
+            renews: false,
             watchers: BTreeMap::new(),
             seen: Timestamp(0),
             bucket: Bucket::default(),

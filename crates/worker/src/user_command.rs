@@ -24,7 +24,10 @@ impl Worker {
         let Some(inbox) = self.users.get(slot).and_then(|user| user.inbox.as_ref()) else { return };
         if let Err(code) = inbox.check_device(&caller.device) {
             let seen = inbox.devices_touched;
-            return self.refuse(&caller, code, seen);
+            if !matches!(request, Request::Typing { .. }) {
+                self.refuse(&caller, code, seen);
+            }
+            return;
         }
         match request {
             Request::ReadInbox { after } => self.read_inbox(slot, caller, after),
@@ -57,6 +60,8 @@ impl Worker {
     pub(crate) fn refuse_user_command(&mut self, command: UserCommand, code: ErrorCode) {
         match command {
             UserCommand::Attach { session, .. } => self.refuse_attach(session, code, Stamp::default()),
+            // Typing has no request id: there is nothing that an answer could be to.
+            UserCommand::Request { request: Request::Typing { .. }, .. } => {}
             UserCommand::Request { caller, .. } => self.refuse(&caller, code, Stamp::default()),
             UserCommand::Admin { id, .. } => {
                 self.say(Output::Admin { id, answer: AdminAnswer::Refused(code.into()) });

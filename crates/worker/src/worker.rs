@@ -240,7 +240,7 @@ impl Worker {
     fn request(&mut self, caller: Caller, request: Request) {
         if !matches!(self.phase, Phase::Serving) {
             let code = if self.is_serving() { ErrorCode::Draining } else { ErrorCode::Unavailable };
-            return self.refuse(&caller, code, iris_vnode::Stamp::default());
+            return self.refuse_user_command(UserCommand::Request { caller, request }, code);
         }
         match request {
             Request::SendMessage(send) => self.send_message(caller, send),

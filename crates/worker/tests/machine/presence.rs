@@ -166,3 +166,19 @@ fn typing_reaches_the_other_members_who_let_others_see_it_too() {
         assert_eq!(say(&mut world, true).len(), 0);
     }
 }
+
+#[test]
+fn typing_is_never_answered_not_even_by_a_refusal() {
+    let mut world = world(1);
+    let say = |world: &mut World| {
+        let id = world.request(0, "alice", Request::Typing { target: Target::User(user("bob")), on: true });
+        world.run();
+        world.answer(id)
+    };
+    assert_eq!(say(&mut world), None);
+    world.tell_all(|| Input::Drain);
+    assert_eq!(say(&mut world), None, "while the server drains");
+    let asked = world.request(0, "alice", Request::ListDevices);
+    world.run();
+    assert!(matches!(world.answer(asked), Some(Answer::Refused { .. })), "everything else is refused then");
+}
