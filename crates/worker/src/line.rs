@@ -27,14 +27,25 @@ pub(crate) struct Placing {
 impl Worker {
     /// Whether the line of a loaded user is in memory; otherwise its load is begun.
     pub(crate) fn ensure_line(&mut self, slot: u32, conversation: ConversationId) -> bool {
-        match self.users.get(slot).and_then(|user| user.lines.get(&conversation)) {
-            Some(line) => line.is_some(),
-            None => self.load_line(slot, conversation),
+        self.ensure_lines(slot, &[conversation])
+    }
+
+    /// Whether all of these lines of a loaded user are in memory, at the same time; otherwise their loads are begun.
+    pub(crate) fn ensure_lines(&mut self, slot: u32, wanted: &[ConversationId]) -> bool {
+        let mut all = true;
+        for conversation in wanted {
+            all &= match self.users.get(slot).and_then(|user| user.lines.get(conversation)) {
+                Some(line) => line.is_some(),
+                None => {
+                    self.forget_lines(slot, wanted);
+                    self.load_line(slot, *conversation)
+                }
+            };
         }
+        all
     }
 
     fn load_line(&mut self, slot: u32, conversation: ConversationId) -> bool {
-        self.forget_lines(slot);
         let Some(user) = self.users.get(slot) else { return false };
         let vnode = user.vnode;
         let keys =
@@ -117,7 +128,8 @@ impl Worker {
         if let Some(user) = self.users.get_mut(slot) {
             // What rows do not say yet, or did not when they were read.
             let news = user.news.iter().rev().find(|news| news.conversation == conversation);
-            let (listed, touched) = match news {
+            let is_newer = |news: &&News| stored.is_none_or(|stored| stored.last < news.listed.last);
+            let (listed, touched) = match news.filter(is_newer) {
                 Some(news) => (Some(news.listed), news.touched),
                 None => (stored, Stamp::default()),
             };
@@ -128,14 +140,16 @@ impl Worker {
     }
 
     /// Makes room for one more line if that can be done: lines in memory are a cache, too.
-    fn forget_lines(&mut self, slot: u32) {
+    fn forget_lines(&mut self, slot: u32, wanted: &[ConversationId]) {
         let committed = self.log.committed;
         let Some(user) = self.users.get_mut(slot) else { return };
         if user.lines.len() >= LINES_PER_USER_MAX {
             let reads = &user.reads;
             let is_needed = |known: &Known| known.touched > committed;
             user.lines.retain(|conversation, line| {
-                line.as_ref().is_none_or(is_needed) || reads.contains_key(conversation)
+                line.as_ref().is_none_or(is_needed)
+                    || reads.contains_key(conversation)
+                    || wanted.contains(conversation)
             });
         }
     }
@@ -168,7 +182,7 @@ impl Worker {
         let Placing { conversation, seq, standing, begins, is_own } = message;
         let listed = KnownListed { last: seq, standing };
         if begins {
-            self.forget_lines(slot);
+            self.forget_lines(slot, &[]);
         }
         let committed = self.log.committed;
         let Some(user) = self.users.get_mut(slot) else { return };

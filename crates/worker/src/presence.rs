@@ -148,8 +148,8 @@ impl Worker {
         }
         let direct = ConversationId::direct(&user.user, other);
         let all = [Some(direct), group];
-        let missing = all.into_iter().flatten().filter(|one| !self.ensure_line(slot, *one)).count();
-        if missing > 0 {
+        let all: Vec<ConversationId> = all.into_iter().flatten().collect();
+        if !self.ensure_lines(slot, &all) {
             return None;
         }
         let user = self.users.get(slot)?;

@@ -1,8 +1,8 @@
 //! PRE-1 to PRE-4: who is there, told to those who watch and may know.
 
-use iris_types::limits::WATCH_LEASE_MS;
-use iris_types::request::{Answer, BlockUser, Request};
-use iris_types::{Audience, PresenceState, SettingsChange, Target, Watched};
+use iris_types::limits::{LINES_PER_USER_MAX, WATCH_LEASE_MS};
+use iris_types::request::{Answer, BlockUser, Request, SetFlags};
+use iris_types::{Audience, Flags, Policy, PresenceState, SettingsChange, Target, Watched};
 use iris_worker::{Input, WorkerLimits};
 
 use crate::world::{World, session, user};
@@ -181,4 +181,25 @@ fn typing_is_never_answered_not_even_by_a_refusal() {
     let asked = world.request(0, "alice", Request::ListDevices);
     world.run();
     assert!(matches!(world.answer(asked), Some(Answer::Refused { .. })), "everything else is refused then");
+}
+
+#[test]
+fn a_block_hides_however_many_conversations_are_in_memory() {
+    // Twice as many as memory keeps: somewhere both are forgotten and only one of them finds room.
+    for count in LINES_PER_USER_MAX..=2 * LINES_PER_USER_MAX + 2 {
+        let mut world = world(1);
+        let group = world.group("alice", Policy::ADMINS_ADD, &["bob"]);
+        let block = Request::BlockUser(BlockUser { user: user("bob"), on: true });
+        assert_eq!(world.ask("alice", block), Answer::Done);
+        for number in 0..count {
+            let other = format!("x{number}");
+            world.send(&other, "alice", "hello");
+            let set =
+                SetFlags { target: Target::User(user(&other)), mask: Flags::MUTED, values: Flags::MUTED };
+            assert_eq!(world.ask("alice", Request::SetFlags(set)), Answer::Done);
+        }
+        let asked = Request::ReadPresence(vec![Watched { user: user("alice"), group: Some(group) }]);
+        let Answer::Presence(items) = world.ask("bob", asked) else { panic!("no answer") };
+        assert_eq!(items[0].state, PresenceState::Hidden, "with {count} in memory");
+    }
 }

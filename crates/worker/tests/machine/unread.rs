@@ -1,5 +1,6 @@
 //! Read marks, and what a list counts as unread.
 
+use iris_types::limits::LINES_PER_USER_MAX;
 use iris_types::request::{Answer, MarkRead, Request, SetFlags};
 use iris_types::{ConversationId, ErrorCode, Flags, InboxItem, Peer, Policy, Seq, Standing, Target};
 use iris_worker::WorkerLimits;
@@ -276,4 +277,25 @@ fn lists_count_what_a_recount_counts() {
     for seed in first..first + 6 {
         run(seed, 1 + u16::try_from(seed % 3).unwrap());
     }
+}
+
+#[test]
+fn a_line_that_was_forgotten_comes_back_with_the_last_message() {
+    let mut world = World::new(1, WorkerLimits::default());
+    let others: Vec<String> = (0..=LINES_PER_USER_MAX).map(|number| format!("x{number}")).collect();
+    for other in &others {
+        world.send(other, "a", "hello");
+    }
+    world.restart();
+    world.attach("a");
+    // Heard of before it was in memory, then in memory, then forgotten for others.
+    let target = Target::User(user("b"));
+    world.send("b", "a", "one");
+    assert_eq!(read(&mut world, "a", &target, 1), None);
+    world.send("b", "a", "two");
+    for other in &others {
+        let set = SetFlags { target: Target::User(user(other)), mask: Flags::MUTED, values: Flags::MUTED };
+        assert_eq!(world.ask("a", Request::SetFlags(set)), Answer::Done);
+    }
+    assert_eq!(read(&mut world, "a", &target, 2), None);
 }
