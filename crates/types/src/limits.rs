@@ -46,6 +46,8 @@ pub const PREVIEW_BYTES_MAX: usize = 160;
 pub const OWN_RANGES_MAX: usize = 16;
 /// Milliseconds in which a member's marks in one conversation become one.
 pub const RECEIPT_INTERVAL_MS: u64 = 250;
+/// Entries of a user with connections that are known when they are acknowledged; older ones are read again.
+pub const ARRIVALS_PER_USER_MAX: usize = 256;
 /// Milliseconds between two receipts of one group to one author.
 pub const GROUP_RECEIPT_INTERVAL_MS: u64 = 1_000;
 /// Users that one connection watches.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use iris_types::planted::{Bug, is_planted};
-use iris_types::{ConversationId, GroupReceipt, InboxItem, Marks, Peer, Seq, Target, Timestamp, UserId};
+use iris_types::{
+    ConversationId, GroupReceipt, InboxItem, InboxMessage, Marks, Peer, Seq, Target, Timestamp, UserId,
+};
 
 use crate::codec::Malformed;
 use crate::conversation::{Conversation, Members, Side};
@@ -12,26 +14,48 @@ use crate::group::{Group, Member, Place, Sent};
 use crate::page::Row;
 use crate::{Stamp, rows};
 
-/// Up to where entries of the inbox say that conversations are delivered: of each the last message of somebody else.
-///
-/// # Errors
-/// [`Malformed`] for a row that cannot be read.
-pub fn delivered(
-    found: Vec<Row>,
-    user: &UserId,
-) -> Result<BTreeMap<ConversationId, (Target, Seq)>, Malformed> {
-    let mut delivered: BTreeMap<ConversationId, (Target, Seq)> = BTreeMap::new();
-    for (key, value) in found {
-        let entry = rows::read_inbox(&key, value, user)?;
-        let InboxItem::Message(message) = &entry.item else { continue };
-        if message.from == *user || matches!(&message.with, Peer::User(with) if with == user) {
-            continue;
-        }
-        let target = message.with.target(message.conversation);
-        let last = delivered.entry(message.conversation).or_insert((target, message.seq));
-        last.1 = last.1.max(message.seq);
+/// Up to where conversations are delivered: of each the last message of somebody else.
+#[derive(Debug, Default)]
+pub struct Delivered(BTreeMap<ConversationId, (Target, Seq)>);
+
+impl Delivered {
+    pub fn add(&mut self, conversation: ConversationId, target: Target, seq: Seq) {
+        let last = self.0.entry(conversation).or_insert((target, seq));
+        last.1 = last.1.max(seq);
     }
-    Ok(delivered)
+
+    /// What entries of a user's inbox say.
+    ///
+    /// # Errors
+    /// [`Malformed`] for a row that cannot be read.
+    pub fn read(found: Vec<Row>, user: &UserId) -> Result<Self, Malformed> {
+        let mut delivered = Self::default();
+        for (key, value) in found {
+            let entry = rows::read_inbox(&key, value, user)?;
+            if let InboxItem::Message(message) = &entry.item
+                && gives_receipt(message, user)
+            {
+                let target = message.with.target(message.conversation);
+                delivered.add(message.conversation, target, message.seq);
+            }
+        }
+        Ok(delivered)
+    }
+}
+
+impl IntoIterator for Delivered {
+    type Item = (ConversationId, (Target, Seq));
+    type IntoIter = std::collections::btree_map::IntoIter<ConversationId, (Target, Seq)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// Whether somebody else wrote the message, so that they are to know that the user has it.
+#[must_use]
+pub fn gives_receipt(message: &InboxMessage, user: &UserId) -> bool {
+    message.from != *user && !matches!(&message.with, Peer::User(with) if with == user)
 }
 
 /// What a mark led to.

@@ -14,6 +14,7 @@
 //! - [`Statistics`]: plain counters.
 
 mod acknowledge;
+mod arrivals;
 mod attach;
 mod block_user;
 pub mod call;

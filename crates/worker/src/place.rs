@@ -121,6 +121,7 @@ impl Worker {
         let inbox = user.inbox.as_mut()?;
         let item = as_shown(item, inbox.settings);
         let (event, entry) = deliver::decide(inbox, &name, item, from, stamp)?;
+        user.arrive(&entry);
         self.statistics.inbox_entries += 1;
         self.commit(vnode, Event::Entry(event), Some(Mark::Entry(slot, entry.offset)));
         if let Some(placing) = placing {
@@ -141,10 +142,13 @@ impl Worker {
         let count = if is_planted(Bug::VnodeMemberSkipped) { 1 } else { recipients.len() };
         for recipient in recipients.into_iter().take(count) {
             let Some(slot) = self.user_index.get(&recipient.user).copied() else { continue };
-            let inbox = self.users.get_mut(slot).and_then(|user| user.inbox.as_mut());
-            let Some(offset) = inbox.and_then(|inbox| deliver::next_offset(inbox, stamp)) else { continue };
+            let Some(user) = self.users.get_mut(slot) else { continue };
+            let offset = user.inbox.as_mut().and_then(|inbox| deliver::next_offset(inbox, stamp));
+            let Some(offset) = offset else { continue };
             let item = InboxItem::Message(deliver::for_recipient(&message, &recipient));
-            placed.push(Placed { slot, entry: Arc::new(InboxEntry { offset, item }) });
+            let entry = Arc::new(InboxEntry { offset, item });
+            user.arrive(&entry);
+            placed.push(Placed { slot, entry });
             entries.push(GroupEntry { offset, recipient });
         }
         self.statistics.inbox_entries += entries.len() as u64;

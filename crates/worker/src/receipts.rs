@@ -9,7 +9,7 @@ use iris_types::{
     ConversationId, InboxItem, Marks, Monotonic, Offset, Receipt, Seq, Target, UserId, VnodeId,
 };
 use iris_vnode::page::{Row, number_of, take_dense};
-use iris_vnode::receipts::{self, Marked, Shown};
+use iris_vnode::receipts::{self, Delivered, Marked, Shown};
 use iris_vnode::{Event, Forward, Stamp, rows};
 
 use crate::call::{ReadResult, ReadWhat};
@@ -27,9 +27,6 @@ impl GroupReceipts {
         self.0.first().map(|(at, _)| *at)
     }
 }
-
-/// The last message of each conversation that is delivered.
-type Delivered = BTreeMap<ConversationId, (Target, Seq)>;
 
 /// Rows of one look at what was acknowledged.
 const LOOK: Limit = Limit { rows: PAGE_ITEMS_MAX, bytes: 2 * PAGE_BYTES_MAX };
@@ -49,7 +46,7 @@ impl Worker {
             let first = Offset(given.max(trimmed).0 + 1);
             if first > furthest {
                 up_to = furthest;
-            } else if let Some((last, found)) = self.look(slot, first, furthest) {
+            } else if let Some((last, found)) = self.arrived(slot, first, furthest) {
                 up_to = last;
                 for (conversation, (target, seq)) in found {
                     marks.insert(conversation, (target, Marks { delivered: seq, read: Seq::ZERO }));
@@ -75,6 +72,14 @@ impl Worker {
     }
 
     /// What the entries from `first` on say is delivered, and the last of them; `None` while they are being read.
+    fn arrived(&mut self, slot: u32, first: Offset, furthest: Offset) -> Option<(Offset, Delivered)> {
+        match self.users.get_mut(slot)?.arrivals.take(first, furthest) {
+            Some(delivered) => Some((furthest, delivered)),
+            None => self.look(slot, first, furthest),
+        }
+    }
+
+    /// The same out of rows.
     fn look(&mut self, slot: u32, first: Offset, furthest: Offset) -> Option<(Offset, Delivered)> {
         let user = self.users.get(slot)?;
         let (vnode, name) = (user.vnode, user.user.clone());
@@ -127,7 +132,7 @@ impl Worker {
             Ok(ReadResult::Keys(_)) | Err(_) => Vec::new(),
         };
         let (last, marks) = said(overlay(memory, found, Direction::Forward), first, furthest, &name);
-        for (target, seq) in marks.into_values() {
+        for (_, (target, seq)) in marks {
             self.send_mark(vnode, &name, target, Marks { delivered: seq, read: Seq::ZERO }, stamp);
         }
         let Some(inbox) = self.users.get_mut(slot).and_then(|user| user.inbox.as_mut()) else { return };
@@ -237,8 +242,5 @@ fn said(found: Vec<Row>, first: Offset, furthest: Offset, user: &UserId) -> (Off
     let found = take_dense(found, first.0, true, LOOK.rows);
     // Nothing there, or nothing that can be read: they are gone, and are told by what comes later.
     let last = found.last().and_then(|(key, _)| number_of(key)).map_or(furthest, Offset);
-    match receipts::delivered(found, user) {
-        Ok(delivered) => (last, delivered),
-        Err(_) => (last, BTreeMap::new()),
-    }
+    (last, Delivered::read(found, user).unwrap_or_default())
 }

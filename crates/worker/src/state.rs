@@ -8,13 +8,14 @@ use iris_types::request::{
     TokenFacts,
 };
 use iris_types::{
-    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, GroupChange, MessageId, Monotonic, Offset,
+    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, GroupChange, InboxEntry, MessageId, Monotonic, Offset,
     Seq, Standing, Target, Timestamp, UserId, VnodeId,
 };
 use iris_vnode::bucket::Bucket;
 use iris_vnode::rows::First;
 use iris_vnode::{Author, Conversation, Inbox, Line, Stamp};
 
+use crate::arrivals::Arrivals;
 use crate::presence::{Interest, Lease, Watching};
 use crate::whisper::Watch;
 use crate::{AdminCommand, AdminId, WorkerIndex};
@@ -76,6 +77,8 @@ pub(crate) struct UserSlot {
     pub(crate) news: Vec<News>,
     /// Read marks that are noted and not decided.
     pub(crate) reads: BTreeMap<ConversationId, Read>,
+    /// Entries that came lately, for the receipts that they give.
+    pub(crate) arrivals: Arrivals,
     /// Entries are being read for the receipts that they give.
     pub(crate) is_looking: bool,
     /// Queued sends that need this user.
@@ -315,10 +318,18 @@ impl UserSlot {
             lines: BTreeMap::new(),
             news: Vec::new(),
             reads: BTreeMap::new(),
+            arrivals: Arrivals::default(),
             is_looking: false,
             pins: 0,
             has_noted: false,
             used: true,
+        }
+    }
+
+    /// Notes an entry that got its place: a user with connections is going to acknowledge it soon.
+    pub(crate) fn arrive(&mut self, entry: &InboxEntry) {
+        if !self.sessions.is_empty() {
+            self.arrivals.note(entry, &self.user);
         }
     }
 
