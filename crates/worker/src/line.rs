@@ -192,15 +192,26 @@ impl Worker {
             user.lines.insert(conversation, Some(Known { line, listed: Some(listed), touched: stamp }));
             return;
         }
-        match user.lines.get_mut(&conversation) {
-            Some(Some(known)) => (known.listed, known.touched) = (Some(listed), stamp),
-            _ => user.add_news(News { conversation, listed, touched: stamp }, committed),
-        }
+        let own_before = match user.lines.get_mut(&conversation) {
+            Some(Some(known)) => {
+                (known.listed, known.touched) = (Some(listed), stamp);
+                Some(known.line.own_total)
+            }
+            _ => {
+                user.add_news(News { conversation, listed, touched: stamp }, committed);
+                None
+            }
+        };
         if is_own && !is_planted(Bug::OwnNotCounted) {
             self.change_line(slot, conversation, stamp, |line| {
                 line.write(seq);
                 true
             });
+        }
+        // The first message of the one who had written nothing yet.
+        let is_first = |own: u64| if is_own { own == 0 && seq.0 > 1 } else { own > 0 && seq.0 == own + 1 };
+        if own_before.is_some_and(is_first) {
+            self.acquainted(slot, conversation);
         }
     }
 

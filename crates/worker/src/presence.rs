@@ -26,10 +26,12 @@ pub(crate) struct Watching {
     items: Vec<(Watched, Option<PresenceState>)>,
 }
 
-/// Until when somebody is told of a user.
+/// Until when somebody wants to know of a user.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
     pub(crate) until: Monotonic,
+    /// Whether they may; otherwise they are told nothing, until they may.
+    shows: bool,
 }
 
 /// Questions and renewals under way.
@@ -126,14 +128,7 @@ impl Worker {
         let state = if shows { user.presence() } else { PresenceState::Hidden };
         let Watch { watcher, user: of, group, lookup } = watch;
         if lookup.is_none() {
-            let before = user.watchers.len();
-            let key = (watcher.clone(), group);
-            // Beyond the bound a watcher is told with each renewal only.
-            if shows && (before < WATCHERS_MAX || user.watchers.contains_key(&key)) {
-                user.watchers.insert(key, Lease { until });
-            } else {
-                user.watchers.remove(&key);
-            }
+            user.lease((watcher.clone(), group), Lease { until, shows });
         }
         let home = self.config.vnodes.of_user(&watcher);
         self.whisper_to(home, Whisper::Presence { to: watcher, of, group, state, lookup });
@@ -216,7 +211,8 @@ impl Worker {
         let Some(user) = self.users.get_mut(slot) else { return };
         user.watchers.retain(|_, lease| lease.until > mono);
         let (of, state) = (user.user.clone(), user.presence());
-        let watchers: Vec<_> = user.watchers.keys().cloned().collect();
+        let may_know = |(key, lease): (&(UserId, _), &Lease)| lease.shows.then(|| key.clone());
+        let watchers: Vec<_> = user.watchers.iter().filter_map(may_know).collect();
         for (to, group) in watchers {
             let home = self.config.vnodes.of_user(&to);
             self.whisper_to(home, Whisper::Presence { to, of: of.clone(), group, state, lookup: None });
@@ -249,6 +245,17 @@ impl Worker {
             items.map(|(watched, _)| watched.clone()).filter(|one| concerned(&one.user)).collect();
         for watched in watched {
             self.interest(slot, Interest { watched, lookup: None });
+        }
+    }
+
+    /// Both members have written in a direct conversation now: that may let them know of each other.
+    pub(crate) fn acquainted(&mut self, slot: u32, conversation: ConversationId) {
+        let Some(user) = self.users.get(slot) else { return };
+        let watched = user.watching.iter().flat_map(|watching| &watching.items).map(|(one, _)| &one.user);
+        let is_other = |other: &&UserId| ConversationId::direct(&user.user, other) == conversation;
+        let mut concerned = watched.chain(user.watchers.keys().map(|(watcher, _)| watcher));
+        if let Some(other) = concerned.find(is_other).cloned() {
+            self.judge_watchers(slot, Some(&other));
         }
     }
 
@@ -310,6 +317,16 @@ impl UserSlot {
             seen if seen.0 > 0 => PresenceState::LastSeen(seen),
             _ => PresenceState::Hidden,
         }
+    }
+
+    /// Beyond the bound a watcher is told with each renewal only; who may not know makes room first.
+    fn lease(&mut self, key: (UserId, Option<ConversationId>), lease: Lease) {
+        if self.watchers.len() >= WATCHERS_MAX && !self.watchers.contains_key(&key) {
+            let hidden = self.watchers.iter().find(|(_, lease)| !lease.shows).map(|(key, _)| key.clone());
+            let Some(hidden) = hidden.filter(|_| lease.shows) else { return };
+            self.watchers.remove(&hidden);
+        }
+        self.watchers.insert(key, lease);
     }
 
     /// A connection has ended: it watches nobody.

@@ -103,6 +103,47 @@ fn who_is_blocked_or_shut_out_is_told_at_once_and_both_ways() {
 }
 
 #[test]
+fn who_may_know_again_is_told_at_once() {
+    let mut world = world(2);
+    let set = |last_seen| {
+        Request::ChangeSettings(SettingsChange { last_seen: Some(last_seen), ..SettingsChange::default() })
+    };
+    assert_eq!(world.ask("bob", set(Audience::Nobody)), Answer::Done);
+    watch(&mut world, "alice", "bob");
+    assert_eq!(told(&mut world, "alice", "bob"), [PresenceState::Hidden]);
+    leave(&mut world, "bob");
+    world.attach("bob");
+    assert_eq!(told(&mut world, "alice", "bob"), [], "nothing shows that there is something");
+    assert_eq!(world.ask("bob", set(Audience::Contacts)), Answer::Done);
+    world.run();
+    assert_eq!(told(&mut world, "alice", "bob"), [PresenceState::Online]);
+    let block = |on| Request::BlockUser(BlockUser { user: user("alice"), on });
+    assert_eq!(world.ask("bob", block(true)), Answer::Done);
+    world.run();
+    assert_eq!(told(&mut world, "alice", "bob"), [PresenceState::Hidden]);
+    assert_eq!(world.ask("bob", block(false)), Answer::Done);
+    world.run();
+    assert_eq!(told(&mut world, "alice", "bob"), [PresenceState::Online]);
+}
+
+#[test]
+fn whoever_has_been_answered_sees_the_other_at_once() {
+    for workers in [1, 2, 3] {
+        let mut world = world(workers);
+        world.send("carol", "bob", "hello");
+        watch(&mut world, "carol", "bob");
+        watch(&mut world, "bob", "carol");
+        let all = std::mem::take(&mut world.presences);
+        assert!(all.iter().all(|(_, one)| one.state == PresenceState::Hidden), "{all:?}");
+        world.send("bob", "carol", "who are you?");
+        world.run();
+        let all = std::mem::take(&mut world.presences);
+        let online = all.iter().filter(|(_, one)| one.state == PresenceState::Online).count();
+        assert_eq!((all.len(), online), (2, 2), "{workers} workers: {all:?}");
+    }
+}
+
+#[test]
 fn a_lease_is_renewed_while_the_connection_lives_and_runs_out_behind_it() {
     let mut world = world(2);
     watch(&mut world, "alice", "bob");
