@@ -148,6 +148,13 @@ impl History {
         self.users.values.get(user.index())
     }
 
+    /// The direct conversation of two users, if anything was said of it: it may have no message.
+    #[must_use]
+    pub fn direct(&self, one: User, other: User) -> Option<Conversation> {
+        let id = ConversationId::direct(self.user_name(one)?, self.user_name(other)?);
+        self.conversations.numbers.get(&id.0).copied().map(Conversation)
+    }
+
     #[must_use]
     pub fn device_info(&self, device: Device) -> Option<DeviceInfo> {
         let (user, name) = self.devices.values.get(device.index())?.clone();

@@ -140,12 +140,6 @@ impl<'h> Index<'h> {
         }
     }
 
-    /// The direct conversation of two users, if somebody saw a message of it.
-    pub(crate) fn direct(&self, one: User, other: User) -> Option<Conversation> {
-        let pair = (one.min(other), one.max(other));
-        self.pairs.iter().find(|(_, members)| **members == pair).map(|(conversation, _)| *conversation)
-    }
-
     /// Whether a message is a change of a group.
     pub(crate) fn is_change(&self, message: Message) -> bool {
         self.send(message).invoked.is_some_and(|invoked| self.history.step(invoked.body).is_some())

@@ -1,7 +1,6 @@
 //! I36: when nothing has happened for long enough, every connected device was last told of each user whom it watches what
 //! is so: online while one of the user's devices is connected, last seen otherwise, if both let others know, neither
-//! blocks the other and they know each other as the watcher says; hidden in all other cases. Whoever is told that
-//! something is hidden although it need not be is not judged. Needs the observation `Quiet`.
+//! blocks the other and they know each other as the watcher says; hidden in all other cases. Needs the observation `Quiet`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,8 +101,7 @@ impl World {
                     () => HIDDEN,
                 };
                 let told = self.told.get(&(*device, *user)).copied();
-                // To be told nothing although there is something to know is not judged.
-                if told != Some(state) && told != Some(HIDDEN) {
+                if told != Some(state) {
                     findings.add(&[number], || {
                         let device = index.device_name(*device);
                         let name = index.history.user_name(*user).map_or("?", |name| name.as_str());
@@ -117,7 +115,7 @@ impl World {
     /// Whether a user lets another know.
     fn shows(&self, index: &Index<'_>, user: User, other: User, group: Option<Conversation>) -> bool {
         let audience = self.settings.get(&user).map(|(_, shown)| *shown).unwrap_or_default().last_seen;
-        let direct = index.direct(user, other);
+        let direct = index.history.direct(user, other);
         let flags = direct.and_then(|direct| self.flags.get(&(user, direct))).map_or(0, |(_, flags)| *flags);
         let is_contact = match group {
             Some(group) => {
@@ -169,6 +167,17 @@ mod tests {
             .presence("alice/a", "carol", 0)
             .observed(Quiet)
             .must_pass(Presence);
+        // A block hides without a message, too.
+        Story::new()
+            .login("alice/a", 1, 0, 0)
+            .login("bob/b", 2, 0, 0)
+            .noticed("bob/b", 3, Notice::Settings(Shown { last_seen: 0, ..Shown::default() }))
+            .noticed("alice/a", 3, Notice::Settings(Shown { last_seen: 0, ..Shown::default() }))
+            .state("bob/b", "alice", 9, (0, 8))
+            .watch("alice/a", 7, &["bob"])
+            .presence("alice/a", "bob", 0)
+            .observed(Quiet)
+            .must_pass(Presence);
         // Bob tells nobody.
         let nobody = Shown { last_seen: 2, ..Shown::default() };
         watched()
@@ -182,6 +191,7 @@ mod tests {
     #[test]
     fn illegal() {
         watched().observed(Quiet).must_fail(Presence);
+        watched().presence("alice/a", "bob", 0).observed(Quiet).must_fail(Presence);
         watched().presence("alice/a", "bob", 1).closed("bob/b").observed(Quiet).must_fail(Presence);
         let nobody = Shown { last_seen: 2, ..Shown::default() };
         watched()
