@@ -2,11 +2,15 @@
 
 use std::collections::VecDeque;
 
+use iris_types::limits::ACKNOWLEDGE_INTERVAL_MS_MAX;
 use iris_types::{ErrorCode, Monotonic, Offset, Refusal};
 use iris_vnode::{Stamp, acknowledge, attach};
 
 use crate::state::Caller;
 use crate::worker::Worker;
+
+/// Times that a message waits for the log, in which acknowledgements gather then.
+const INTERVALS_PER_DELAY: u64 = 4; // layout
 
 /// Users with acknowledgements that are not decided, in the order of their first. A crash forgets them: the
 /// cursors lag and what was seen is delivered again.
@@ -55,9 +59,19 @@ impl Worker {
         self.note(slot);
     }
 
+    /// How long acknowledgements and marks gather: longer while messages wait for the log, for the longer they gather
+    /// the fewer receipts there are to commit.
+    pub(crate) fn acknowledge_interval_ms(&self) -> u64 {
+        if self.is_draining() {
+            return 0;
+        }
+        let behind = self.log.delay_ms.saturating_mul(INTERVALS_PER_DELAY).min(ACKNOWLEDGE_INTERVAL_MS_MAX);
+        self.config.limits.acknowledge_interval_ms.max(behind)
+    }
+
     /// Decides what was noted long enough ago; everything when draining.
     pub(crate) fn decide_noted(&mut self) {
-        let interval = if self.is_draining() { 0 } else { self.config.limits.acknowledge_interval_ms };
+        let interval = self.acknowledge_interval_ms();
         while let Some((since, slot)) = self.noted.0.front().copied()
             && self.mono.millis_since(since) >= interval
             && !self.log.is_full(&self.config.limits)

@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn the_last_message_of_others_up_to_the_cursor_is_delivered() {
-        let mut arrivals = noted([entry(5, "bob", 1), entry(6, "bob", 2), entry(7, "alice", 3), entry(8, "bob", 4)]);
+        let mut arrivals =
+            noted([entry(5, "bob", 1), entry(6, "bob", 2), entry(7, "alice", 3), entry(8, "bob", 4)]);
         assert_eq!(seqs(arrivals.take(Offset(5), Offset(7))), Some(vec![2]));
         assert_eq!(seqs(arrivals.take(Offset(8), Offset(8))), Some(vec![4]));
     }

@@ -34,6 +34,12 @@ pub(crate) struct OwnLog {
     pub(crate) bytes: u64,
     /// When the last chunk was committed.
     pub(crate) last_commit: Monotonic,
+    /// Milliseconds that the first request of the last chunk waited for its commit.
+    pub(crate) delay_ms: u64,
+    /// Bytes of the last chunk.
+    last_bytes: usize,
+    /// Room of the last chunk's contents, for the next ones.
+    spare: Contents,
     /// When the open chunk got its first event or effect.
     since: Option<Monotonic>,
     /// The next chunk is wanted although it has no event.
@@ -89,6 +95,15 @@ enum InDoubt {
     Resolve(Monotonic),
 }
 
+impl Contents {
+    fn clear(&mut self) {
+        self.events.clear();
+        self.marks.clear();
+        self.effects.clear();
+        self.arrivals.clear();
+    }
+}
+
 impl OwnLog {
     pub(crate) fn new(id: LogId) -> Self {
         Self {
@@ -100,6 +115,9 @@ impl OwnLog {
             gathered_bytes: 0,
             bytes: 0,
             last_commit: Monotonic::ZERO,
+            delay_ms: 0,
+            last_bytes: 0,
+            spare: Contents::default(),
             since: None,
             forced: false,
         }
@@ -113,8 +131,24 @@ impl OwnLog {
             return open.stamp;
         }
         let stamp = Stamp(open.stamp.0 + 1);
-        self.gathered.push_back(Chunk { stamp, ..Chunk::default() });
+        self.open(stamp);
         stamp
+    }
+
+    fn open(&mut self, stamp: Stamp) {
+        let rest = std::mem::take(&mut self.spare);
+        let writer = ChunkWriter::with_capacity(self.last_bytes);
+        self.gathered.push_back(Chunk { stamp, rest, writer, event_bytes: 0 });
+    }
+
+    /// Keeps the room of a chunk that has left for the next one, if much of it was used: at a high rate fresh memory
+    /// for each costs more than what is put there.
+    fn recycle(&mut self, mut contents: Contents) {
+        let is_busy = contents.events.len() >= contents.events.capacity() / 4;
+        if is_busy && contents.events.capacity() > self.spare.events.capacity() {
+            contents.clear();
+            self.spare = contents;
+        }
     }
 
     /// The stamp of the decision that is being made.
@@ -162,7 +196,7 @@ impl OwnLog {
     fn next_chunk(&mut self) -> Option<Chunk> {
         let stamp = self.gathered.back().map(|chunk| Stamp(chunk.stamp.0 + 1))?;
         if self.gathered.len() == 1 {
-            self.gathered.push_back(Chunk { stamp, ..Chunk::default() });
+            self.open(stamp);
             self.since = None;
             self.forced = false;
         }
@@ -290,13 +324,15 @@ impl Worker {
     }
 
     fn committed(&mut self) {
-        let Some(chunk) = self.log.in_flight.take() else { return };
+        let Some(mut chunk) = self.log.in_flight.take() else { return };
         self.is_full = false;
         self.log.position = chunk.at;
         self.log.committed = chunk.stamp;
         self.log.last_commit = self.mono;
         // On disk no chunk is smaller than a block.
         self.log.bytes += chunk.bytes.len().max(CHUNK_BYTES_MIN) as u64;
+        let first = chunk.contents.arrivals.first();
+        self.log.delay_ms = first.map_or(0, |arrived| self.mono.millis_since(*arrived));
         for arrived in &chunk.contents.arrivals {
             self.statistics.storage_write.record_ms(self.mono.millis_since(*arrived));
         }
@@ -306,9 +342,11 @@ impl Worker {
         for mark in &chunk.contents.marks {
             self.show(*mark, chunk.stamp);
         }
-        for effect in chunk.contents.effects {
+        for effect in chunk.contents.effects.drain(..) {
             self.release(effect);
         }
+        self.log.last_bytes = chunk.bytes.len();
+        self.log.recycle(chunk.contents);
         self.after_commit();
     }
 

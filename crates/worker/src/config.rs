@@ -3,7 +3,7 @@
 use iris_types::VnodeId;
 use iris_types::limits::{
     CHUNK_BYTES_MAX, DIRTY_BYTES_MAX, EXPIRY_CAUTION_MS, FLUSH_BYTES, FLUSH_INTERVAL_MS, GATHERED_BYTES_MAX,
-    GROUP_MEMBERS_MAX, LOG_TAIL_BYTES_MAX, STATE_CACHE_BYTES,
+    GROUP_MEMBERS_MAX, LOG_TAIL_BYTES_MAX, RECEIPT_INTERVAL_MS, STATE_CACHE_BYTES,
 };
 use iris_types::placement::VnodeCount;
 use iris_vnode::bucket::Rate;
@@ -80,7 +80,8 @@ pub struct WorkerLimits {
     pub group_members_max: usize,
     /// Messages and changes of groups of one user, over all devices.
     pub messages: Rate,
-    /// Milliseconds over which the acknowledgements of one device are gathered into one event.
+    /// Milliseconds over which the acknowledgements and marks of one user are gathered into one event; up to
+    /// [`iris_types::limits::ACKNOWLEDGE_INTERVAL_MS_MAX`] while messages wait long for the log.
     pub acknowledge_interval_ms: u64,
     /// Milliseconds after the clock jumped ahead in which nothing expires; after a start at most
     /// [`iris_types::limits::EXPIRY_START_CAUTION_MS`] of them.
@@ -103,7 +104,7 @@ impl Default for WorkerLimits {
             waits_for_recipient: true,
             group_members_max: GROUP_MEMBERS_MAX,
             messages: Rate::GENEROUS,
-            acknowledge_interval_ms: 250,
+            acknowledge_interval_ms: RECEIPT_INTERVAL_MS,
             expiry_caution_ms: EXPIRY_CAUTION_MS,
         }
     }

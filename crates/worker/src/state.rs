@@ -8,8 +8,8 @@ use iris_types::request::{
     TokenFacts,
 };
 use iris_types::{
-    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, GroupChange, InboxEntry, MessageId, Monotonic, Offset,
-    Seq, Standing, Target, Timestamp, UserId, VnodeId,
+    ChangeGroup, ConversationId, CreateGroup, DeviceId, ErrorCode, GroupChange, InboxEntry, MessageId,
+    Monotonic, Offset, Seq, Standing, Target, Timestamp, UserId, VnodeId,
 };
 use iris_vnode::bucket::Bucket;
 use iris_vnode::rows::First;

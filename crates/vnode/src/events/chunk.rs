@@ -26,13 +26,19 @@ pub struct ChunkWriter {
 
 impl Default for ChunkWriter {
     fn default() -> Self {
-        let mut bytes = Vec::new();
-        bytes.put_u8(VERSION);
-        Self { bytes, body: None }
+        Self::with_capacity(0)
     }
 }
 
 impl ChunkWriter {
+    /// With room for so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut bytes = Vec::with_capacity(bytes);
+        bytes.put_u8(VERSION);
+        Self { bytes, body: None }
+    }
+
     pub fn push(&mut self, vnode: VnodeId, epoch: Epoch, event: &Event) {
         self.bytes.put_u16(vnode.0);
         self.bytes.put_u64(epoch.0);

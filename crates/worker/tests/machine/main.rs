@@ -15,6 +15,7 @@ mod model;
 mod pages;
 mod presence;
 mod rates;
+mod receipts;
 mod restart;
 mod sends;
 mod strangers;

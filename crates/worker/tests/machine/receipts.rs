@@ -1,0 +1,89 @@
+//! MSG-9: what is acknowledged is told to who wrote it, soon, and not more often than it pays.
+
+use iris_types::limits::{ACKNOWLEDGE_INTERVAL_MS_MAX, ARRIVALS_PER_USER_MAX};
+use iris_types::{InboxItem, Seq};
+use iris_worker::WorkerLimits;
+
+use crate::world::{World, message, session};
+
+fn world(workers: u16) -> World {
+    let mut world = World::new(workers, WorkerLimits::default());
+    world.attach("alice");
+    world.attach("bob");
+    world
+}
+
+/// What alice was told is delivered, since the last time this was asked.
+fn delivered(world: &mut World) -> Vec<u64> {
+    let pushes = std::mem::take(&mut world.pushes);
+    let of = |item: &InboxItem| match item {
+        InboxItem::Receipt(receipt) => Some(receipt.marks.delivered.0),
+        _ => None,
+    };
+    pushes.iter().filter(|(to, _)| *to == session("alice")).filter_map(|(_, entry)| of(&entry.item)).collect()
+}
+
+#[test]
+fn one_receipt_says_it_for_all_messages_of_an_interval() {
+    for workers in [1, 2] {
+        let mut world = world(workers);
+        for _ in 0..3 {
+            world.send("alice", "bob", "hello");
+        }
+        world.acknowledge("bob", 2);
+        world.acknowledge("bob", 3);
+        assert_eq!(delivered(&mut world), [], "not yet");
+        world.pass(WorkerLimits::default().acknowledge_interval_ms);
+        assert_eq!(delivered(&mut world), [3]);
+    }
+}
+
+#[test]
+fn more_messages_than_are_known_in_memory_give_their_receipt_too() {
+    let mut world = world(1);
+    let count = ARRIVALS_PER_USER_MAX as u64 + 10;
+    for _ in 0..count {
+        world.send("alice", "bob", "hello");
+    }
+    world.acknowledge("bob", 5);
+    world.settle();
+    assert_eq!(delivered(&mut world), [5]);
+    world.acknowledge("bob", count);
+    world.settle();
+    assert_eq!(delivered(&mut world).last(), Some(&count));
+}
+
+#[test]
+fn what_came_before_the_connection_gives_its_receipt_too() {
+    let mut world = World::new(1, WorkerLimits::default());
+    world.attach("alice");
+    world.send("alice", "bob", "hello");
+    world.attach("bob");
+    world.send("alice", "bob", "are you there?");
+    world.acknowledge("bob", 2);
+    world.settle();
+    assert_eq!(delivered(&mut world), [2]);
+}
+
+#[test]
+fn receipts_wait_longer_while_the_log_is_behind() {
+    let mut world = world(1);
+    let interval = WorkerLimits::default().acknowledge_interval_ms;
+    world.hold = vec!["append"];
+    let id = world.id();
+    world.begin("alice", message(id, "bob", "hello"));
+    world.run();
+    world.pass(ACKNOWLEDGE_INTERVAL_MS_MAX / 2);
+    world.release();
+    world.acknowledge("bob", 1);
+    world.pass(interval);
+    assert_eq!(delivered(&mut world), []);
+    world.pass(ACKNOWLEDGE_INTERVAL_MS_MAX - interval);
+    assert_eq!(delivered(&mut world), [1]);
+    // The log is quick again.
+    let sent = world.send("alice", "bob", "hello again");
+    assert_eq!(sent.seq, Seq(2));
+    world.acknowledge("bob", 2);
+    world.pass(interval);
+    assert_eq!(delivered(&mut world), [2]);
+}
