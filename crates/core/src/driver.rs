@@ -19,6 +19,8 @@ use crate::{CoreClock, CoreEvent, Report, Shared, lock};
 
 /// Requests handled before their effects go on their way.
 const EVENTS_PER_TURN: usize = 1_024; // layout
+/// Requests that may hold up what follows from an answer of a call.
+const EVENTS_BEHIND_MAX: usize = 64; // layout
 
 /// All that wakes a worker's thread.
 pub(crate) enum Event {
@@ -125,8 +127,13 @@ impl Driver {
             let more = (offered.is_empty() && pause_end.is_none()).then_some(&mut offered);
             mailbox.take(&mut own, more, until.map(|until| patience(until, before)));
             let (now, mono) = (self.clock)();
+            // A commit starts the next one: what is behind it must not wait until many requests are decided.
+            let is_urgent = !own.is_empty() && offered.len() >= EVENTS_BEHIND_MAX;
             for event in own.drain(..) {
                 self.worker.handle(event.into(), now, mono);
+            }
+            if is_urgent {
+                self.act(&mut batches);
             }
             for _ in 0..EVENTS_PER_TURN {
                 if pause.update(self.worker.is_pressed(), mono).is_some() {

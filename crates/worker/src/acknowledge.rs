@@ -9,8 +9,8 @@ use iris_vnode::{Stamp, acknowledge, attach};
 use crate::state::Caller;
 use crate::worker::Worker;
 
-/// Times that a message waits for the log, in which acknowledgements gather then.
-const INTERVALS_PER_DELAY: u64 = 4; // layout
+/// Users whose acknowledgements are decided in one turn.
+const USERS_PER_TURN: usize = 8; // layout
 
 /// Users with acknowledgements that are not decided, in the order of their first. A crash forgets them: the
 /// cursors lag and what was seen is delivered again.
@@ -59,23 +59,23 @@ impl Worker {
         self.note(slot);
     }
 
-    /// How long acknowledgements and marks gather: longer while messages wait for the log, for the longer they gather
-    /// the fewer receipts there are to commit.
-    pub(crate) fn acknowledge_interval_ms(&self) -> u64 {
-        if self.is_draining() {
-            return 0;
-        }
-        let behind = self.log.delay_ms.saturating_mul(INTERVALS_PER_DELAY).min(ACKNOWLEDGE_INTERVAL_MS_MAX);
-        self.config.limits.acknowledge_interval_ms.max(behind)
-    }
-
     /// Decides what was noted long enough ago; everything when draining.
+    ///
+    /// Of a turn with many requests this takes its share and no more: the longer acknowledgements gather, the fewer
+    /// receipts there are to commit. What is old does not wait for that.
     pub(crate) fn decide_noted(&mut self) {
-        let interval = self.acknowledge_interval_ms();
+        let is_draining = self.is_draining();
+        let interval = if is_draining { 0 } else { self.config.limits.acknowledge_interval_ms };
+        let mut decided = 0;
         while let Some((since, slot)) = self.noted.0.front().copied()
             && self.mono.millis_since(since) >= interval
             && !self.log.is_full(&self.config.limits)
         {
+            let is_old = self.mono.millis_since(since) >= ACKNOWLEDGE_INTERVAL_MS_MAX;
+            if decided >= USERS_PER_TURN && !is_old && !is_draining {
+                break;
+            }
+            decided += 1;
             self.noted.0.pop_front();
             self.move_cursors(slot);
         }

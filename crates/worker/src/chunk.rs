@@ -34,8 +34,6 @@ pub(crate) struct OwnLog {
     pub(crate) bytes: u64,
     /// When the last chunk was committed.
     pub(crate) last_commit: Monotonic,
-    /// Milliseconds that the first request of the last chunk waited for its commit.
-    pub(crate) delay_ms: u64,
     /// Bytes of the last chunk.
     last_bytes: usize,
     /// Room of the last chunk's contents, for the next ones.
@@ -115,7 +113,6 @@ impl OwnLog {
             gathered_bytes: 0,
             bytes: 0,
             last_commit: Monotonic::ZERO,
-            delay_ms: 0,
             last_bytes: 0,
             spare: Contents::default(),
             since: None,
@@ -331,8 +328,6 @@ impl Worker {
         self.log.last_commit = self.mono;
         // On disk no chunk is smaller than a block.
         self.log.bytes += chunk.bytes.len().max(CHUNK_BYTES_MIN) as u64;
-        let first = chunk.contents.arrivals.first();
-        self.log.delay_ms = first.map_or(0, |arrived| self.mono.millis_since(*arrived));
         for arrived in &chunk.contents.arrivals {
             self.statistics.storage_write.record_ms(self.mono.millis_since(*arrived));
         }

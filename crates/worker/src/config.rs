@@ -81,7 +81,7 @@ pub struct WorkerLimits {
     /// Messages and changes of groups of one user, over all devices.
     pub messages: Rate,
     /// Milliseconds over which the acknowledgements and marks of one user are gathered into one event; up to
-    /// [`iris_types::limits::ACKNOWLEDGE_INTERVAL_MS_MAX`] while messages wait long for the log.
+    /// [`iris_types::limits::ACKNOWLEDGE_INTERVAL_MS_MAX`] while there is much to do.
     pub acknowledge_interval_ms: u64,
     /// Milliseconds after the clock jumped ahead in which nothing expires; after a start at most
     /// [`iris_types::limits::EXPIRY_START_CAUTION_MS`] of them.

@@ -192,7 +192,7 @@ impl Worker {
             self.chunk_deadline(),
             // They wait for room in the log, and its next commit begins a turn.
             self.noted
-                .deadline(self.acknowledge_interval_ms())
+                .deadline(self.config.limits.acknowledge_interval_ms)
                 .filter(|_| !self.log.is_full(&self.config.limits)),
             self.group_receipts
                 .deadline()

@@ -1,8 +1,8 @@
 //! MSG-9: what is acknowledged is told to who wrote it, soon, and not more often than it pays.
 
+use iris_types::InboxItem;
 use iris_types::limits::{ACKNOWLEDGE_INTERVAL_MS_MAX, ARRIVALS_PER_USER_MAX};
-use iris_types::{InboxItem, Seq};
-use iris_worker::WorkerLimits;
+use iris_worker::{Input, WorkerLimits};
 
 use crate::world::{World, message, session};
 
@@ -66,24 +66,31 @@ fn what_came_before_the_connection_gives_its_receipt_too() {
 }
 
 #[test]
-fn receipts_wait_longer_while_the_log_is_behind() {
-    let mut world = world(1);
+fn of_many_acknowledgements_a_turn_decides_some_and_all_that_are_old() {
     let interval = WorkerLimits::default().acknowledge_interval_ms;
-    world.hold = vec!["append"];
-    let id = world.id();
-    world.begin("alice", message(id, "bob", "hello"));
-    world.run();
-    world.pass(ACKNOWLEDGE_INTERVAL_MS_MAX / 2);
-    world.release();
-    world.acknowledge("bob", 1);
-    world.pass(interval);
-    assert_eq!(delivered(&mut world), []);
-    world.pass(ACKNOWLEDGE_INTERVAL_MS_MAX - interval);
-    assert_eq!(delivered(&mut world), [1]);
-    // The log is quick again.
-    let sent = world.send("alice", "bob", "hello again");
-    assert_eq!(sent.seq, Seq(2));
-    world.acknowledge("bob", 2);
-    world.pass(interval);
-    assert_eq!(delivered(&mut world), [2]);
+    for (ms, is_all) in [(interval, false), (ACKNOWLEDGE_INTERVAL_MS_MAX, true)] {
+        let mut world = World::new(1, WorkerLimits::default());
+        world.attach("alice");
+        let names: Vec<String> = (0..100).map(|number| format!("bob{number}")).collect();
+        for name in &names {
+            world.attach(name);
+            world.send("alice", name, "hello");
+        }
+        for name in &names {
+            world.acknowledge(name, 1);
+        }
+        // No commit, so that there is one turn.
+        world.hold = vec!["append"];
+        let id = world.id();
+        world.begin("alice", message(id, "bob0", "hello"));
+        world.run();
+        (world.now, world.mono) = (world.now + ms, world.mono + ms);
+        world.tell(0, Input::Tick);
+        assert_eq!(world.workers[0].outputs().count(), 0);
+        let has_more = world.workers[0].deadline().is_some_and(|at| at.0 <= world.mono);
+        assert_eq!(has_more, !is_all, "after {ms} ms");
+        world.release();
+        world.pass(interval);
+        assert_eq!(delivered(&mut world).len(), 100);
+    }
 }
