@@ -46,7 +46,7 @@ pub const PREVIEW_BYTES_MAX: usize = 160;
 pub const OWN_RANGES_MAX: usize = 16;
 /// Milliseconds in which a member's marks in one conversation become one.
 pub const RECEIPT_INTERVAL_MS: u64 = 250;
-/// Milliseconds after which acknowledgements and marks are decided, however much else there is to do.
+/// Milliseconds in which a user's acknowledgements become one at most, while they go on without a pause.
 pub const ACKNOWLEDGE_INTERVAL_MS_MAX: u64 = 2_000;
 /// Entries of a user with connections that are known when they are acknowledged; older ones are read again.
 pub const ARRIVALS_PER_USER_MAX: usize = 256;

@@ -1,6 +1,6 @@
 //! Acknowledgements: gathered for a while, then one event moves a user's cursors.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 
 use iris_types::limits::ACKNOWLEDGE_INTERVAL_MS_MAX;
 use iris_types::{ErrorCode, Monotonic, Offset, Refusal};
@@ -9,21 +9,45 @@ use iris_vnode::{Stamp, acknowledge, attach};
 use crate::state::Caller;
 use crate::worker::Worker;
 
-/// Users whose acknowledgements are decided in one turn.
-const USERS_PER_TURN: usize = 8; // layout
-
-/// Users with acknowledgements that are not decided, in the order of their first. A crash forgets them: the
-/// cursors lag and what was seen is delivered again.
+/// Users with acknowledgements that are not decided, by when they are to be. A crash forgets them: the cursors lag and
+/// what was seen is delivered again.
 #[derive(Debug, Default)]
-pub(crate) struct Noted(VecDeque<(Monotonic, u32)>);
+pub(crate) struct Noted(BTreeSet<(Monotonic, u32)>);
+
+/// When one user's acknowledgements are decided: soon, if none were lately, and ever less often while they go on. So
+/// people see at once what arrives, and at a high rate the receipts are a fraction of the messages.
+#[derive(Debug, Default)]
+pub(crate) struct Beat {
+    due: Option<Monotonic>,
+    last: Monotonic,
+    interval_ms: u64,
+}
 
 impl Noted {
-    pub(crate) fn deadline(&self, interval_ms: u64) -> Option<Monotonic> {
-        self.0.front().map(|(since, _)| since.plus_millis(interval_ms))
+    pub(crate) fn deadline(&self) -> Option<Monotonic> {
+        self.0.first().map(|(due, _)| *due)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Beat {
+    pub(crate) const fn is_due(&self) -> bool {
+        self.due.is_some()
+    }
+
+    fn next(&self, mono: Monotonic, least_ms: u64) -> Monotonic {
+        mono.plus_millis(least_ms).max(self.last.plus_millis(self.interval_ms))
+    }
+
+    /// It was decided.
+    fn strike(&mut self, mono: Monotonic, least_ms: u64) {
+        let twice = self.interval_ms.saturating_mul(2);
+        let goes_on = mono.millis_since(self.last) <= twice;
+        let interval = if goes_on { twice.min(ACKNOWLEDGE_INTERVAL_MS_MAX) } else { 0 };
+        *self = Self { due: None, last: mono, interval_ms: interval.max(least_ms) };
     }
 }
 
@@ -40,10 +64,25 @@ impl Worker {
         }
     }
 
+    /// Plans that what was noted of the user is decided at the user's next beat.
     pub(crate) fn note(&mut self, slot: u32) {
+        let Some(user) = self.users.get(slot) else { return };
+        let due = user.beat.next(self.mono, self.config.limits.acknowledge_interval_ms);
+        self.note_by(slot, due);
+    }
+
+    /// The same for what somebody waits for, or what is behind.
+    pub(crate) fn note_soon(&mut self, slot: u32) {
+        self.note_by(slot, self.mono.plus_millis(self.config.limits.acknowledge_interval_ms));
+    }
+
+    fn note_by(&mut self, slot: u32, due: Monotonic) {
         let Some(user) = self.users.get_mut(slot) else { return };
-        if !std::mem::replace(&mut user.has_noted, true) {
-            self.noted.0.push_back((self.mono, slot));
+        if user.beat.due.is_none_or(|planned| due < planned) {
+            if let Some(planned) = user.beat.due.replace(due) {
+                self.noted.0.remove(&(planned, slot));
+            }
+            self.noted.0.insert((due, slot));
         }
     }
 
@@ -59,25 +98,18 @@ impl Worker {
         self.note(slot);
     }
 
-    /// Decides what was noted long enough ago; everything when draining.
-    ///
-    /// Of a turn with many requests this takes its share and no more: the longer acknowledgements gather, the fewer
-    /// receipts there are to commit. What is old does not wait for that.
+    /// Decides what is due; everything when draining.
     pub(crate) fn decide_noted(&mut self) {
-        let is_draining = self.is_draining();
-        let interval = if is_draining { 0 } else { self.config.limits.acknowledge_interval_ms };
-        let mut decided = 0;
-        while let Some((since, slot)) = self.noted.0.front().copied()
-            && self.mono.millis_since(since) >= interval
+        let (mono, least_ms) = (self.mono, self.config.limits.acknowledge_interval_ms);
+        while let Some((due, slot)) = self.noted.0.first().copied()
+            && (due <= mono || self.is_draining())
             && !self.log.is_full(&self.config.limits)
         {
-            let is_old = self.mono.millis_since(since) >= ACKNOWLEDGE_INTERVAL_MS_MAX;
-            if decided >= USERS_PER_TURN && !is_old && !is_draining {
-                break;
+            self.noted.0.pop_first();
+            if let Some(user) = self.users.get_mut(slot).filter(|user| user.beat.due == Some(due)) {
+                user.beat.strike(mono, least_ms);
+                self.move_cursors(slot);
             }
-            decided += 1;
-            self.noted.0.pop_front();
-            self.move_cursors(slot);
         }
     }
 
@@ -85,7 +117,6 @@ impl Worker {
     fn move_cursors(&mut self, slot: u32) {
         let (now, stamp) = (self.now, self.log.stamp(&self.config.limits));
         let Some(user) = self.users.get_mut(slot) else { return };
-        user.has_noted = false;
         let (vnode, name) = (user.vnode, user.user.clone());
         let Some(inbox) = user.inbox.as_mut() else { return };
         let has_moved = acknowledge::move_cursors(inbox);

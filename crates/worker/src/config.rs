@@ -80,8 +80,8 @@ pub struct WorkerLimits {
     pub group_members_max: usize,
     /// Messages and changes of groups of one user, over all devices.
     pub messages: Rate,
-    /// Milliseconds over which the acknowledgements and marks of one user are gathered into one event; up to
-    /// [`iris_types::limits::ACKNOWLEDGE_INTERVAL_MS_MAX`] while there is much to do.
+    /// Milliseconds over which the acknowledgements and marks of one user are gathered into one event, at least; up to
+    /// [`iris_types::limits::ACKNOWLEDGE_INTERVAL_MS_MAX`] while acknowledgements go on.
     pub acknowledge_interval_ms: u64,
     /// Milliseconds after the clock jumped ahead in which nothing expires; after a start at most
     /// [`iris_types::limits::EXPIRY_START_CAUTION_MS`] of them.

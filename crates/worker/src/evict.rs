@@ -101,12 +101,12 @@ impl Worker {
         user.watchers.retain(|_, lease| lease.until > mono);
         let is_clean = user.inbox.as_ref().is_some_and(|inbox| inbox.touched <= committed);
         let is_needed = user.pins > 0
-            || user.has_noted
+            || user.beat.is_due()
             || !user.sessions.is_empty()
             || !user.waiters.is_empty()
             || user.is_looking
             || user.renews
-            || !user.watchers.is_empty()
+            || user.is_watched()
             || !user.bucket.is_full(rate, mono)
             || user.lines.values().any(Option::is_none);
         if is_clean

@@ -177,20 +177,21 @@ impl Worker {
     }
 
     /// A message was placed in the user's inbox: what memory holds of the list follows. An own one changes the line,
-    /// which is loaded then; one that the user comes in with begins it, as its row says.
-    pub(crate) fn list_message(&mut self, slot: u32, message: Placing, stamp: Stamp) {
+    /// which is loaded then; one that the user comes in with begins it, as its row says. Whether it is the first after
+    /// which both the user and somebody else have written.
+    pub(crate) fn list_message(&mut self, slot: u32, message: Placing, stamp: Stamp) -> bool {
         let Placing { conversation, seq, standing, begins, is_own } = message;
         let listed = KnownListed { last: seq, standing };
         if begins {
             self.forget_lines(slot, &[]);
         }
         let committed = self.log.committed;
-        let Some(user) = self.users.get_mut(slot) else { return };
+        let Some(user) = self.users.get_mut(slot) else { return false };
         if begins {
             // The row is not committed yet: what is in memory counts.
             let line = Line::beginning(seq, is_own);
             user.lines.insert(conversation, Some(Known { line, listed: Some(listed), touched: stamp }));
-            return;
+            return false;
         }
         let own_before = match user.lines.get_mut(&conversation) {
             Some(Some(known)) => {
@@ -208,11 +209,8 @@ impl Worker {
                 true
             });
         }
-        // The first message of the one who had written nothing yet.
         let is_first = |own: u64| if is_own { own == 0 && seq.0 > 1 } else { own > 0 && seq.0 == own + 1 };
-        if own_before.is_some_and(is_first) {
-            self.acquainted(slot, conversation);
-        }
+        own_before.is_some_and(is_first)
     }
 
     /// Registers what goes on when the user, or a line of the user, is loaded.

@@ -236,7 +236,7 @@ impl Worker {
                 waiters.into_iter().for_each(|waiter| self.wake(slot, waiter));
                 // Of what was acknowledged before a restart.
                 if is_owing {
-                    self.note(slot);
+                    self.note_soon(slot);
                 }
             }
             Err(_) => self.user_failed(slot, ErrorCode::DataCorrupt),

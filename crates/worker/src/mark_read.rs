@@ -38,7 +38,7 @@ impl Worker {
         });
         read.up_to = read.up_to.max(mark.up_to);
         read.callers.push(caller);
-        self.note(slot);
+        self.note_soon(slot);
     }
 
     /// Decides what was noted, so much as one chunk has room for: marks for the conversations go to `marks`.
@@ -52,7 +52,7 @@ impl Worker {
         let mut reads = std::mem::take(&mut user.reads);
         if let Some(later) = reads.keys().nth(PAGE_ITEMS_MAX).copied() {
             user.reads = reads.split_off(&later);
-            self.note(slot);
+            self.note_soon(slot);
         }
         let Some(user) = self.users.get(slot) else { return };
         let shows = user.inbox.as_ref().is_some_and(|inbox| inbox.settings.read_receipts)

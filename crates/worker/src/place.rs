@@ -6,8 +6,8 @@ use std::sync::Arc;
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::SessionId;
 use iris_types::{
-    GroupReceipt, InboxEntry, InboxItem, InboxMessage, Marks, Position, Receipt, Seq, Settings, Standing,
-    UserId, VnodeId,
+    GroupReceipt, InboxEntry, InboxItem, InboxMessage, Marks, Peer, Position, Receipt, Seq, Settings,
+    Standing, UserId, VnodeId,
 };
 use iris_vnode::events::{GroupEntriesEvent, GroupEntry};
 use iris_vnode::{Event, Forward, Recipient, Stamp, deliver};
@@ -124,8 +124,12 @@ impl Worker {
         user.arrive(&entry);
         self.statistics.inbox_entries += 1;
         self.commit(vnode, Event::Entry(event), Some(Mark::Entry(slot, entry.offset)));
-        if let Some(placing) = placing {
-            self.list_message(slot, placing, stamp);
+        if let Some(placing) = placing
+            && self.list_message(slot, placing, stamp)
+            && let InboxItem::Message(InboxMessage { with: Peer::User(other), .. }) = &entry.item
+        {
+            // Both have written now: that may let them know of each other.
+            self.judge_watchers(slot, Some(other));
         }
         Some(Placed { slot, entry })
     }

@@ -248,17 +248,6 @@ impl Worker {
         }
     }
 
-    /// Both members have written in a direct conversation now: that may let them know of each other.
-    pub(crate) fn acquainted(&mut self, slot: u32, conversation: ConversationId) {
-        let Some(user) = self.users.get(slot) else { return };
-        let watched = user.watching.iter().flat_map(|watching| &watching.items).map(|(one, _)| &one.user);
-        let is_other = |other: &&UserId| ConversationId::direct(&user.user, other) == conversation;
-        let mut concerned = watched.chain(user.watchers.keys().map(|(watcher, _)| watcher));
-        if let Some(other) = concerned.find(is_other).cloned() {
-            self.judge_watchers(slot, Some(&other));
-        }
-    }
-
     /// Renews leases, and gives up on questions that got no answer.
     pub(crate) fn maintain_presence(&mut self) {
         while let Some((at, slot)) = self.presences.renewals.first().copied()
@@ -317,6 +306,11 @@ impl UserSlot {
             seen if seen.0 > 0 => PresenceState::LastSeen(seen),
             _ => PresenceState::Hidden,
         }
+    }
+
+    /// Whether somebody is to be told when the user comes or goes.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watchers.values().any(|lease| lease.shows)
     }
 
     /// Beyond the bound a watcher is told with each renewal only; who may not know makes room first.

@@ -65,7 +65,7 @@ impl Worker {
                 devices.given = up_to;
             }
             if up_to < furthest {
-                self.note(slot);
+                self.note_soon(slot);
             }
         }
         up_to > given
@@ -145,7 +145,7 @@ impl Worker {
         let event = iris_vnode::attach::change(inbox, &name, now, stamp);
         self.commit(vnode, event, None);
         if is_behind {
-            self.note(slot);
+            self.note_soon(slot);
         }
     }
 

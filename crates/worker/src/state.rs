@@ -15,6 +15,7 @@ use iris_vnode::bucket::Bucket;
 use iris_vnode::rows::First;
 use iris_vnode::{Author, Conversation, Inbox, Line, Stamp};
 
+use crate::acknowledge::Beat;
 use crate::arrivals::Arrivals;
 use crate::presence::{Interest, Lease, Watching};
 use crate::whisper::Watch;
@@ -83,8 +84,8 @@ pub(crate) struct UserSlot {
     pub(crate) is_looking: bool,
     /// Queued sends that need this user.
     pub(crate) pins: u32,
-    /// Acknowledgements were noted and are not decided.
-    pub(crate) has_noted: bool,
+    /// When what was noted of acknowledgements and marks is decided.
+    pub(crate) beat: Beat,
     /// Asked for since the evicting hand last came by.
     pub(crate) used: bool,
 }
@@ -321,7 +322,7 @@ impl UserSlot {
             arrivals: Arrivals::default(),
             is_looking: false,
             pins: 0,
-            has_noted: false,
+            beat: Beat::default(),
             used: true,
         }
     }

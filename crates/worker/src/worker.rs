@@ -191,9 +191,7 @@ impl Worker {
         let deadlines = [
             self.chunk_deadline(),
             // They wait for room in the log, and its next commit begins a turn.
-            self.noted
-                .deadline(self.config.limits.acknowledge_interval_ms)
-                .filter(|_| !self.log.is_full(&self.config.limits)),
+            self.noted.deadline().filter(|_| !self.log.is_full(&self.config.limits)),
             self.group_receipts
                 .deadline()
                 .filter(|_| self.is_serving() && !self.log.is_full(&self.config.limits)),

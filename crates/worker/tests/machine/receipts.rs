@@ -1,10 +1,11 @@
 //! MSG-9: what is acknowledged is told to who wrote it, soon, and not more often than it pays.
 
-use iris_types::InboxItem;
-use iris_types::limits::{ACKNOWLEDGE_INTERVAL_MS_MAX, ARRIVALS_PER_USER_MAX};
-use iris_worker::{Input, WorkerLimits};
+use iris_types::limits::{ACKNOWLEDGE_INTERVAL_MS_MAX, ARRIVALS_PER_USER_MAX, RECEIPT_INTERVAL_MS};
+use iris_types::request::{Answer, MarkRead, Request};
+use iris_types::{InboxItem, Seq, Target};
+use iris_worker::WorkerLimits;
 
-use crate::world::{World, message, session};
+use crate::world::{World, session, user};
 
 fn world(workers: u16) -> World {
     let mut world = World::new(workers, WorkerLimits::default());
@@ -66,31 +67,31 @@ fn what_came_before_the_connection_gives_its_receipt_too() {
 }
 
 #[test]
-fn of_many_acknowledgements_a_turn_decides_some_and_all_that_are_old() {
-    let interval = WorkerLimits::default().acknowledge_interval_ms;
-    for (ms, is_all) in [(interval, false), (ACKNOWLEDGE_INTERVAL_MS_MAX, true)] {
-        let mut world = World::new(1, WorkerLimits::default());
-        world.attach("alice");
-        let names: Vec<String> = (0..100).map(|number| format!("bob{number}")).collect();
-        for name in &names {
-            world.attach(name);
-            world.send("alice", name, "hello");
-        }
-        for name in &names {
-            world.acknowledge(name, 1);
-        }
-        // No commit, so that there is one turn.
-        world.hold = vec!["append"];
-        let id = world.id();
-        world.begin("alice", message(id, "bob0", "hello"));
-        world.run();
-        (world.now, world.mono) = (world.now + ms, world.mono + ms);
-        world.tell(0, Input::Tick);
-        assert_eq!(world.workers[0].outputs().count(), 0);
-        let has_more = world.workers[0].deadline().is_some_and(|at| at.0 <= world.mono);
-        assert_eq!(has_more, !is_all, "after {ms} ms");
-        world.release();
-        world.pass(interval);
-        assert_eq!(delivered(&mut world).len(), 100);
+fn while_messages_go_on_receipts_come_less_and_less_often() {
+    let mut world = world(1);
+    let (mut offset, mut given) = (0, Vec::new());
+    let begin = world.mono;
+    while world.mono - begin < 10_000 {
+        world.send("alice", "bob", "hello");
+        offset += 1;
+        world.acknowledge("bob", offset);
+        world.pass(10);
+        given.extend(delivered(&mut world).iter().map(|_| world.mono - begin));
+    }
+    assert_eq!(given[..4], [250, 500, 1_000, 2_000]);
+    let longest = given.windows(2).map(|two| two[1] - two[0]).max();
+    assert_eq!(longest, Some(ACKNOWLEDGE_INTERVAL_MS_MAX), "{given:?}");
+    // After a pause the next one is quick again, and so is what somebody waits for at any time.
+    world.pass(3 * ACKNOWLEDGE_INTERVAL_MS_MAX);
+    delivered(&mut world);
+    for _ in 0..2 {
+        world.send("alice", "bob", "hello");
+        offset += 1;
+        world.acknowledge("bob", offset);
+        let read = MarkRead { target: Target::User(user("alice")), up_to: Seq(offset) };
+        let asked = world.begin_any("bob", Request::MarkRead(read));
+        world.pass(RECEIPT_INTERVAL_MS);
+        assert_eq!(world.answer(asked), Some(Answer::Done));
+        assert_eq!(delivered(&mut world), [offset]);
     }
 }
