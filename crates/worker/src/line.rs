@@ -134,7 +134,7 @@ impl Worker {
                 None => (stored, Stamp::default()),
             };
             let known = Known { line: line.unwrap_or_default(), listed, touched };
-            user.lines.insert(conversation, Some(known));
+            user.lines.insert(conversation, Some(Box::new(known)));
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Worker {
             let reads = &user.reads;
             let is_needed = |known: &Known| known.touched > committed;
             user.lines.retain(|conversation, line| {
-                line.as_ref().is_none_or(is_needed)
+                line.as_deref().is_none_or(is_needed)
                     || reads.contains_key(conversation)
                     || wanted.contains(conversation)
             });
@@ -190,7 +190,8 @@ impl Worker {
         if begins {
             // The row is not committed yet: what is in memory counts.
             let line = Line::beginning(seq, is_own);
-            user.lines.insert(conversation, Some(Known { line, listed: Some(listed), touched: stamp }));
+            let known = Known { line, listed: Some(listed), touched: stamp };
+            user.lines.insert(conversation, Some(Box::new(known)));
             return false;
         }
         let own_before = match user.lines.get_mut(&conversation) {

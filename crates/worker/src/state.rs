@@ -72,8 +72,9 @@ pub(crate) struct UserSlot {
     pub(crate) bucket: Bucket,
     /// Where the user said last that they write, when, and whether they do.
     pub(crate) typed: Option<(ConversationId, Monotonic, bool)>,
-    /// How conversations stand for the user, those that were asked for; `None` while it is loaded.
-    pub(crate) lines: BTreeMap<ConversationId, Option<Known>>,
+    /// How conversations stand for the user, those that were asked for; `None` while it is loaded. Boxed because most
+    /// users have one or two, and a map has room for eleven at least.
+    pub(crate) lines: BTreeMap<ConversationId, Option<Box<Known>>>,
     /// What rows of the list do not say yet, or did not when they were asked for; and a little of before.
     pub(crate) news: Vec<News>,
     /// Read marks that are noted and not decided.
