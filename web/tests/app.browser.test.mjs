@@ -101,17 +101,23 @@ test('a server that is killed and started again heals without a reload', LIMIT, 
   await openChat(alice, 'bob4');
   await say(alice, 'before');
   await waitForText(bob, 'before');
+  await say(bob, 'yes');
+  const online = '.conversation .bar-status.is-online';
+  await alice.waitForSelector(online);
   await server.kill();
   await alice.waitForSelector('.banner');
+  // Nobody knows that any more.
+  await alice.waitForSelector(online, { state: 'detached' });
   await say(alice, 'while it is away');
   await alice.waitForSelector('.message .ticks-waiting');
   await server.start();
   await waitForTicks(alice, 'delivered', 2);
   await waitForText(bob, 'while it is away');
   await alice.waitForSelector('.banner', { state: 'detached' });
+  await alice.waitForSelector(online);
   await say(bob, 'after');
   await waitForText(alice, 'after');
-  for (const page of [alice, bob]) assert.deepEqual(await texts(page), ['before', 'while it is away', 'after']);
+  for (const page of [alice, bob]) assert.deepEqual(await texts(page), ['before', 'yes', 'while it is away', 'after']);
   browser.assertNoErrors();
   await profile.close();
 });

@@ -133,6 +133,10 @@ export class App {
   #stateIs(state: State): void {
     const was = this.state.value;
     this.state.value = state;
+    // Nobody knows who is there, until the server says it again.
+    if (was.status === 'live' && state.status !== 'live') {
+      batch(() => this.chats.value.forEach((chat) => chat.lose()));
+    }
     // What waits at the server may take its time to come in: the list is there at once.
     if (state.status === 'syncing' && was.status !== 'syncing') void this.refresh();
     if (state.status === 'live' && was.status !== 'live') {

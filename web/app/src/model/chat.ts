@@ -98,6 +98,13 @@ export class Chat {
     if (seq > (this.last.value?.seq ?? 0)) this.last.value = { seq, ...last };
   }
 
+  /** The connection is gone, and with it what was only true for the moment. */
+  lose(): void {
+    this.online.value = false;
+    this.lastSeen.value = null;
+    this.typing.value = new Set();
+  }
+
   flag({ muted, pinned, archived, blocked }: Flags): void {
     this.muted.value = muted;
     this.pinned.value = pinned;
