@@ -58,6 +58,8 @@ pub const WATCHED_MAX: usize = 256;
 pub const WATCH_LEASE_MS: u64 = 20_000;
 /// Watchers of one user who are told at once; more are told when they ask again.
 pub const WATCHERS_MAX: usize = 10_000;
+/// Watchers of one user, of all kinds, up to which one who may not know is noted, to be told when they may.
+pub const HIDDEN_WATCHERS_MAX: usize = 256;
 /// Questions for the presence of users that wait for their answers; more are refused with `busy`.
 pub const LOOKUPS_MAX: usize = 65_536;
 /// Milliseconds that such a question waits.

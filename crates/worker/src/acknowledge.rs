@@ -42,19 +42,23 @@ impl Beat {
         mono.plus_millis(least_ms).max(self.last.plus_millis(self.interval_ms))
     }
 
-    /// It was decided.
-    fn strike(&mut self, mono: Monotonic, least_ms: u64) {
+    /// It is decided. What counts is when that was planned: a full log is no pause of the user's.
+    fn strike(&mut self, due: Monotonic, least_ms: u64) {
         let twice = self.interval_ms.saturating_mul(2);
-        let goes_on = mono.millis_since(self.last) <= twice;
+        let goes_on = due.millis_since(self.last) <= twice;
         let interval = if goes_on { twice.min(ACKNOWLEDGE_INTERVAL_MS_MAX) } else { 0 };
-        *self = Self { due: None, last: mono, interval_ms: interval.max(least_ms) };
+        *self = Self { due: None, last: due, interval_ms: interval.max(least_ms) };
     }
 }
 
 impl Worker {
     pub(crate) fn acknowledge(&mut self, slot: u32, caller: &Caller, up_to: Offset) {
-        let Some(inbox) = self.users.get_mut(slot).and_then(|user| user.inbox.as_mut()) else { return };
+        let Some(user) = self.users.get_mut(slot) else { return };
+        let is_crowded = user.arrivals.is_crowded();
+        let Some(inbox) = user.inbox.as_mut() else { return };
         match acknowledge::note(inbox, &caller.device, up_to) {
+            // Before more has come than is known.
+            Ok(true) if is_crowded => self.note_soon(slot),
             Ok(true) => self.note(slot),
             Ok(false) => {}
             Err(ErrorCode::CursorAhead) => {
@@ -107,7 +111,7 @@ impl Worker {
         {
             self.noted.0.pop_first();
             if let Some(user) = self.users.get_mut(slot).filter(|user| user.beat.due == Some(due)) {
-                user.beat.strike(mono, least_ms);
+                user.beat.strike(due, least_ms);
                 self.move_cursors(slot);
             }
         }

@@ -5,6 +5,7 @@ use iris_types::request::{Login, RequestId, SessionId};
 use iris_types::{ErrorCode, Refusal, UserId};
 use iris_vnode::{Stamp, attach};
 
+use crate::arrivals::Arrivals;
 use crate::effects::Effect;
 use crate::state::UserCommand;
 use crate::worker::{Phase, Worker};
@@ -54,6 +55,7 @@ impl Worker {
             && let Some(state) = self.users.get_mut(slot)
         {
             state.seen = now;
+            state.arrivals = Arrivals::default();
             let vnode = state.vnode;
             let stored =
                 state.inbox.as_ref().and_then(|inbox| inbox.devices.as_ref()).map(|one| one.last_seen);

@@ -6,6 +6,7 @@ use iris_types::request::{Answer, BlockUser};
 use iris_types::{ConversationId, ErrorCode, Flags, Target, UserId};
 use iris_vnode::{Event, Forward, Stamp, block_user};
 
+use crate::effects::Effect;
 use crate::state::{Caller, ConversationCommand};
 use crate::streams::Route;
 use crate::worker::Worker;
@@ -78,7 +79,7 @@ impl Worker {
         });
         if is_news {
             self.show_state(slot, conversation, stamp);
-            self.judge_watchers(slot, Some(other));
+            self.after(stamp, Effect::Judge { slot, about: Some(other.clone()) });
         }
     }
 }

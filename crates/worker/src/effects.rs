@@ -32,6 +32,11 @@ pub(crate) enum Effect {
         entry: Arc<InboxEntry>,
         except: Option<SessionId>,
     },
+    /// Who may know that a user is there is judged anew: for all, or for one.
+    Judge {
+        slot: u32,
+        about: Option<UserId>,
+    },
     /// Sessions whose token is revoked end.
     Revoke {
         user: UserId,
@@ -92,6 +97,7 @@ impl Worker {
                 self.register(&user, Session { id: session, device, token }, cursor);
             }
             Effect::Deliver { slot, entry, except } => self.deliver(slot, &entry, except),
+            Effect::Judge { slot, about } => self.judge_watchers(slot, about.as_ref()),
             Effect::Revoke { user } => self.close_revoked(&user),
             Effect::EndDevice { user, device } => self.end_device(&user, &device),
             Effect::Admin { id, answer } => self.say(Output::Admin { id, answer }),

@@ -129,7 +129,7 @@ impl Worker {
             && let InboxItem::Message(InboxMessage { with: Peer::User(other), .. }) = &entry.item
         {
             // Both have written now: that may let them know of each other.
-            self.judge_watchers(slot, Some(other));
+            self.after(stamp, Effect::Judge { slot, about: Some(other.clone()) });
         }
         Some(Placed { slot, entry })
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iris_types::limits::{LOOKUP_MS_MAX, LOOKUPS_MAX, WATCH_LEASE_MS, WATCHERS_MAX};
+use iris_types::limits::{HIDDEN_WATCHERS_MAX, LOOKUP_MS_MAX, LOOKUPS_MAX, WATCH_LEASE_MS, WATCHERS_MAX};
 use iris_types::planted::{Bug, is_planted};
 use iris_types::request::{Answer, SessionId};
 use iris_types::{
@@ -123,12 +123,13 @@ impl Worker {
         let Some(shows) = self.shows_to(slot, &watch.watcher, watch.group) else {
             return self.wait_with(slot, UserCommand::Watched(watch));
         };
-        let until = self.mono.plus_millis(WATCH_LEASE_MS);
+        let mono = self.mono;
+        let until = mono.plus_millis(WATCH_LEASE_MS);
         let Some(user) = self.users.get_mut(slot) else { return };
         let state = if shows { user.presence() } else { PresenceState::Hidden };
         let Watch { watcher, user: of, group, lookup } = watch;
         if lookup.is_none() {
-            user.lease((watcher.clone(), group), Lease { until, shows });
+            user.lease((watcher.clone(), group), Lease { until, shows }, mono);
         }
         let home = self.config.vnodes.of_user(&watcher);
         self.whisper_to(home, Whisper::Presence { to: watcher, of, group, state, lookup });
@@ -175,6 +176,9 @@ impl Worker {
             return self.answer_lookup(lookup, state);
         }
         let Some(slot) = self.user_index.get(to).copied() else { return };
+        // The other's vnode does not know yet what the watcher has changed since.
+        let is_mutual = state == PresenceState::Hidden || self.shows_to(slot, of, group) != Some(false);
+        let state = if is_mutual { state } else { PresenceState::Hidden };
         let Some(user) = self.users.get_mut(slot) else { return };
         let mut outputs = Vec::new();
         for watching in &mut user.watching {
@@ -222,20 +226,20 @@ impl Worker {
     /// Who may know is not the same any more, perhaps: those who watch the user are told anew what they may know, all or
     /// the one that it is about; and as it goes both ways, so is what the user watches.
     pub(crate) fn judge_watchers(&mut self, slot: u32, about: Option<&UserId>) {
-        let Some(user) = self.users.get(slot) else { return };
+        let mono = self.mono;
+        let Some(user) = self.users.get_mut(slot) else { return };
         let concerned = |other: &UserId| about.is_none_or(|about| about == other);
         let name = user.user.clone();
-        let watchers: Vec<Watch> = user
-            .watchers
-            .keys()
-            .filter(|(watcher, _)| concerned(watcher))
-            .map(|(watcher, group)| Watch {
-                watcher: watcher.clone(),
-                user: name.clone(),
-                group: *group,
-                lookup: None,
-            })
-            .collect();
+        user.watchers.retain(|_, lease| lease.until > mono);
+        let mut watchers = Vec::new();
+        for ((watcher, group), lease) in &mut user.watchers {
+            if concerned(watcher) {
+                // Until it is judged: what that needs may have to be read.
+                lease.shows = false;
+                let (watcher, user) = (watcher.clone(), name.clone());
+                watchers.push(Watch { watcher, user, group: *group, lookup: None });
+            }
+        }
         for watch in watchers {
             self.watched(slot, watch);
         }
@@ -313,12 +317,18 @@ impl UserSlot {
         self.watchers.values().any(|lease| lease.shows)
     }
 
-    /// Beyond the bound a watcher is told with each renewal only; who may not know makes room first.
-    fn lease(&mut self, key: (UserId, Option<ConversationId>), lease: Lease) {
-        if self.watchers.len() >= WATCHERS_MAX && !self.watchers.contains_key(&key) {
-            let hidden = self.watchers.iter().find(|(_, lease)| !lease.shows).map(|(key, _)| key.clone());
-            let Some(hidden) = hidden.filter(|_| lease.shows) else { return };
-            self.watchers.remove(&hidden);
+    /// Beyond the bounds a watcher is told with each renewal only. There are few of those who may not know: anybody
+    /// can ask, in the name of any group.
+    fn lease(&mut self, key: (UserId, Option<ConversationId>), lease: Lease, mono: Monotonic) {
+        if !self.watchers.contains_key(&key) {
+            let count = self.watchers.len();
+            if count >= WATCHERS_MAX || count.is_power_of_two() {
+                self.watchers.retain(|_, lease| lease.until > mono);
+            }
+            let bound = if lease.shows { WATCHERS_MAX } else { HIDDEN_WATCHERS_MAX };
+            if self.watchers.len() >= bound {
+                return;
+            }
         }
         self.watchers.insert(key, lease);
     }

@@ -4,6 +4,7 @@ use iris_types::request::Answer;
 use iris_types::{InboxItem, SettingsChange};
 use iris_vnode::{Event, Stamp, settings};
 
+use crate::effects::Effect;
 use crate::state::Caller;
 use crate::worker::Worker;
 
@@ -37,7 +38,7 @@ impl Worker {
         let seen = self.users.get(slot).and_then(|user| user.inbox.as_ref()).map(|inbox| inbox.touched);
         self.answer(caller, Answer::Done, seen.unwrap_or(stamp));
         if is_audience_new {
-            self.judge_watchers(slot, None);
+            self.after(stamp, Effect::Judge { slot, about: None });
         }
     }
 }

@@ -5,7 +5,7 @@ use iris_types::request::{Answer, BlockUser, Request, SetFlags};
 use iris_types::{Audience, Flags, Policy, PresenceState, SettingsChange, Target, Watched};
 use iris_worker::{Input, WorkerLimits};
 
-use crate::world::{World, session, user};
+use crate::world::{World, message, session, user};
 
 /// Alice and bob know each other, carol knows nobody; all are there.
 fn world(workers: u16) -> World {
@@ -141,6 +141,34 @@ fn whoever_has_been_answered_sees_the_other_at_once() {
         let online = all.iter().filter(|(_, one)| one.state == PresenceState::Online).count();
         assert_eq!((all.len(), online), (2, 2), "{workers} workers: {all:?}");
     }
+}
+
+#[test]
+fn whoever_shows_nothing_any_more_is_told_nothing_although_the_lease_lasts() {
+    let mut world = world(2);
+    watch(&mut world, "alice", "bob");
+    let nobody = SettingsChange { last_seen: Some(Audience::Nobody), ..SettingsChange::default() };
+    assert_eq!(world.ask("alice", Request::ChangeSettings(nobody)), Answer::Done);
+    world.run();
+    assert_eq!(told(&mut world, "alice", "bob"), [PresenceState::Online, PresenceState::Hidden]);
+    leave(&mut world, "bob");
+    world.attach("bob");
+    assert_eq!(told(&mut world, "alice", "bob"), []);
+}
+
+#[test]
+fn an_answer_lets_nobody_know_before_it_is_committed() {
+    let mut world = world(1);
+    world.send("carol", "bob", "hello");
+    watch(&mut world, "carol", "bob");
+    assert_eq!(told(&mut world, "carol", "bob"), [PresenceState::Hidden]);
+    world.hold = vec!["append"];
+    let id = world.id();
+    world.begin("bob", message(id, "carol", "who are you?"));
+    world.run();
+    assert_eq!(told(&mut world, "carol", "bob"), []);
+    world.release();
+    assert_eq!(told(&mut world, "carol", "bob"), [PresenceState::Online]);
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn while_messages_go_on_receipts_come_less_and_less_often() {
         world.send("alice", "bob", "hello");
         offset += 1;
         world.acknowledge("bob", offset);
-        world.pass(10);
+        world.pass(25);
         given.extend(delivered(&mut world).iter().map(|_| world.mono - begin));
     }
     assert_eq!(given[..4], [250, 500, 1_000, 2_000]);

@@ -133,8 +133,9 @@ export class App {
   #stateIs(state: State): void {
     const was = this.state.value;
     this.state.value = state;
-    // Nobody knows who is there, until the server says it again.
-    if (was.status === 'live' && state.status !== 'live') {
+    // Nobody knows who is there, until the server says it again; a tab that takes over has to ask anew.
+    if (state.status !== 'live' && state.status !== 'syncing') {
+      this.#watched = undefined;
       batch(() => this.chats.value.forEach((chat) => chat.lose()));
     }
     // What waits at the server may take its time to come in: the list is there at once.
