@@ -47,9 +47,9 @@ impl Arrivals {
         self.messages.push_back(Arrived { offset: entry.offset, conversation, target, seq });
     }
 
-    /// Whether half of the room is used.
+    /// Whether most of the room is used.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.messages.len() >= ARRIVALS_PER_USER_MAX / 2
+        self.messages.len() >= ARRIVALS_PER_USER_MAX / 4 * 3
     }
 
     /// What the entries from `first` to `furthest` say is delivered, if all of them are known; then they are not any
