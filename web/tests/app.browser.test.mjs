@@ -122,6 +122,27 @@ test('a server that is killed and started again heals without a reload', LIMIT, 
   await profile.close();
 });
 
+test('a tab that takes over shows again who is there', LIMIT, async () => {
+  const [own, other] = [await browser.profile(), await browser.profile()];
+  const leader = await browser.open(own, server, 'alice9');
+  const bob = await browser.open(other, server, 'bob9');
+  await openChat(leader, 'bob9');
+  await say(leader, 'hello');
+  await openChat(bob, 'alice9');
+  await say(bob, 'hello');
+  const online = '.conversation .bar-status.is-online';
+  await leader.waitForSelector(online);
+  const follower = await browser.open(own, server, 'alice9');
+  await openChat(follower, 'bob9');
+  await follower.waitForSelector(online);
+  await leader.close();
+  await bob.close();
+  // Only who asks is told, and the tab that had asked is gone.
+  await follower.locator('.conversation .bar-status', { hasText: 'last seen' }).waitFor();
+  browser.assertNoErrors();
+  await Promise.all([own, other].map((profile) => profile.close()));
+});
+
 test('a group of three: made, joined, renamed, left; receipts of all', LIMIT, async () => {
   const profile = await browser.profile();
   const [alice, bob, carol] = [
